@@ -1,0 +1,82 @@
+"""What the sender hands to a channel, and what comes back. Channels never touch the database."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class AnswerKind(StrEnum):
+    """How a call to a provider ended."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # the provider answered, with an error
+    UNREACHABLE = "unreachable"  # the request never left: nothing can have been sent
+    LOST = "lost"  # no answer after the request was written: it may have been sent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer to one message, in its own words.
+
+    ``status`` is the HTTP status, ``code`` the provider's own error code, ``retry_after`` seconds
+    it asked to wait. None of them holds an address.
+    """
+
+    kind: AnswerKind
+    status: int | None = None
+    code: str = ""
+    provider_id: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InlineImage:
+    """An image that travels with an email and is shown by ``cid:content_id``."""
+
+    content_id: str
+    content: bytes
+    subtype: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEmail:
+    """One finished email. ``public_id`` is the delivery's and the only thing a provider echoes."""
+
+    public_id: str
+    to: str
+    to_name: str
+    subject: str
+    html: str
+    text: str
+    unsubscribe_url: str
+    images: tuple[InlineImage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSms:
+    """One finished text message to an E.164 number."""
+
+    public_id: str
+    to: str
+    body: str
+
+
+class EmailChannel(Protocol):
+    """Sends emails. ``send`` is called from several threads at once and never raises."""
+
+    def send(self, message: OutgoingEmail) -> Answer:
+        """Send one email and say how it went."""
+
+    def close(self) -> None:
+        """Close the connections that were kept open."""
+
+
+class SmsChannel(Protocol):
+    """Sends texts. ``send`` never raises."""
+
+    def send(self, message: OutgoingSms) -> Answer:
+        """Send one text and say how it went."""
+
+    def close(self) -> None:
+        """Close the connections that were kept open."""

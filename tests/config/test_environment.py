@@ -1,0 +1,80 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as read
+from tests.services import KEYS
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    base = {"PATH": os.environ["PATH"], "PUBLIC_BASE_URL": "https://x.example", **KEYS}
+    base |= {"DATABASE_URL": "sqlite:///:memory:"}
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env=base | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "short"),
+        ("FIELD_ENCRYPTION_KEYS", "k1:tooshort"),
+        ("FIELD_ENCRYPTION_KEYS", "nokey"),
+        ("BLIND_INDEX_KEY", "abc"),
+        ("PUBLIC_BASE_URL", ""),
+        ("PUBLIC_BASE_URL", "coupons.example.com"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("REDIS_URL", "http://localhost"),
+        ("DEBUG", "maybe"),
+        ("EMAIL_BACKEND", "carrier-pigeon"),
+        ("SMS_BACKEND", "fax"),
+        ("QR_IMAGE_STRATEGY", "attached"),
+        ("LEASE_SECONDS", "30"),
+        ("PACING_WINDOW_SECONDS", "soon"),
+        ("RETRY_BACKOFF_SECONDS", "60,-1"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("CURRENCY", "euros"),
+        ("DEFAULT_PHONE_REGION", "DEU"),
+    ],
+)
+def test_it_refuses_a_wrong_setting_by_name(name: str, value: str) -> None:
+    result = start(**{name: value})
+    last_line = result.stderr.strip().splitlines()[-1]
+    assert result.returncode != 0
+    assert last_line.startswith("django.core.exceptions.ImproperlyConfigured: ")
+    assert name in last_line
+
+
+def test_it_starts_with_a_sound_environment() -> None:
+    result = start()
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", ["SENDGRID_API_KEY", "TWILIO_ACCOUNT_SID"])
+def test_it_names_the_missing_credential(name: str) -> None:
+    result = start(EMAIL_BACKEND="sendgrid", SMS_BACKEND="twilio", SENDGRID_API_KEY="")
+    assert result.returncode != 0
+    result = start(SMS_BACKEND="twilio") if name.startswith("TWILIO") else result
+    assert name in result.stderr
+
+
+def test_it_does_not_print_a_key_that_it_refuses() -> None:
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
+    with pytest.raises(ImproperlyConfigured) as caught:
+        read.read_encryption_keys("FIELD_ENCRYPTION_KEYS", f"k1:{secret}")
+    assert secret not in str(caught.value)
+
+
+def test_two_processes_agree_on_the_keys_they_make(tmp_path) -> None:
+    first = read.own_keys(tmp_path / "keys.env")
+    second = read.own_keys(tmp_path / "keys.env")
+    assert first == second
+    assert (tmp_path / "keys.env").stat().st_mode & 0o077 == 0

@@ -1,0 +1,161 @@
+"""Finds PostgreSQL and Redis for the tests: DATABASE_URL and REDIS_URL, else the usual local ports,
+else private servers started from binaries on this machine. Whatever is started is stopped again.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import redis
+
+CI = os.environ.get("CI") == "true"
+
+# Fixed keys: 32 bytes each, for tests only.
+KEYS = {
+    "SECRET_KEY": "test-secret-key-" + "x" * 50,
+    "FIELD_ENCRYPTION_KEYS": "t1:" + "dGVzdC1rZXktMS0" + "A" * 28,
+    "BLIND_INDEX_KEY": "dGVzdC1rZXktMi0" + "A" * 28,
+}
+
+_given_database = os.environ.get("DATABASE_URL", "")
+_given_redis = os.environ.get("REDIS_URL", "")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _find_binary(name: str) -> str | None:
+    found = shutil.which(name)
+    if found:
+        return found
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(installed[-1]) if installed else None
+
+
+def _postgres_answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=3):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+class PrivatePostgres:
+    """A PostgreSQL server of its own, on a free port and in a temporary directory."""
+
+    def __init__(self) -> None:
+        self.bin = Path(_find_binary("initdb")).parent
+        self.folder = Path(tempfile.mkdtemp(prefix="handbill-pg-"))
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        # PostgreSQL refuses to run as root.
+        self.as_user = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
+        if self.as_user:
+            shutil.chown(self.folder, "nobody")
+        self._run("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust")
+        self.start()
+        atexit.register(self.remove)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*self.as_user, str(self.bin / program), *arguments],
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        data, log = str(self.folder / "data"), str(self.folder / "log")
+        self._run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def remove(self) -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):  # a test stopped it already
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class PrivateRedis:
+    """A Redis server of its own, on a free port."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.folder = tempfile.mkdtemp(prefix="handbill-redis-")
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+        atexit.register(self.remove)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [
+                _find_binary("redis-server"),
+                *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder),
+                *("--save", "", "--appendonly", "yes"),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        client = redis.Redis(port=self.port)
+        for _ in range(100):
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.05)
+        raise RuntimeError("the private Redis did not start")
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def postgres_url() -> str | None:
+    """The address of a PostgreSQL whose user may create databases, or None."""
+    usual = "postgresql://postgres@127.0.0.1:5432/postgres"
+    for url in filter(None, [_given_database, usual]):
+        if url.startswith("postgres") and _postgres_answers(url):
+            return url
+    if _find_binary("initdb"):
+        return PrivatePostgres().url
+    return None
+
+
+@functools.cache
+def redis_server() -> PrivateRedis | None:
+    """A private Redis where the binary is at hand, or None."""
+    return PrivateRedis() if _find_binary("redis-server") else None
+
+
+@functools.cache
+def redis_url() -> str | None:
+    """The address of a Redis database that tests may fill and flush, or None."""
+    if _given_redis:
+        return _given_redis
+    try:
+        redis.Redis(port=6379, socket_timeout=2).ping()
+        return "redis://127.0.0.1:6379/13"
+    except redis.RedisError:
+        server = redis_server()
+        return server.url if server else None
