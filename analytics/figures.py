@@ -1,0 +1,348 @@
+"""Every figure of a campaign, each defined once: pages, JSON, CSV and the command show these.
+
+Test sends and their codes are in none of them. Times to redemption count from a customer's first
+message that left to the first use of their code.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import (
+    Avg,
+    CharField,
+    Count,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Coalesce, Concat, ExtractHour, NullIf, Trim, TruncDate
+
+from campaigns.models import Campaign, Delivery
+from customers.models import Channel, ConsentAction, ConsentEvent
+from qrcodes.models import QRCode, Redemption
+
+Key = TypeVar("Key", date, int, str)
+ZERO = Decimal("0.00")
+# The steps of the curve “redeemed within”.
+WITHIN = (
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+    timedelta(days=2),
+    timedelta(days=3),
+    timedelta(days=7),
+    timedelta(days=14),
+    timedelta(days=30),
+)
+
+
+@dataclass
+class ChannelFigures:
+    """One channel's messages. Every message is in exactly one of sent … cancelled."""
+
+    channel: str
+    targeted: int = 0
+    """Messages planned, those that were then skipped included."""
+    sent: int = 0
+    """Accepted by the provider."""
+    failed: int = 0
+    """Given up for good."""
+    skipped: int = 0
+    """Never tried: the customer could not or must not be written to."""
+    pending: int = 0
+    """Waiting, or being sent now."""
+    unconfirmed: int = 0
+    """The provider's answer was lost, so it may or may not have been sent."""
+    cancelled: int = 0
+    """Taken back before they left, because the campaign was cancelled."""
+    delivered: int = 0
+    """Reported by the provider as having arrived."""
+    bounced: int = 0
+    """Reported by the provider as not having arrived, after it had accepted them."""
+    opened: int = 0
+    """Opened at least once. Unreliable: mail privacy proxies open everything (A-5)."""
+    clicked: int = 0
+    """A link in them was followed at least once."""
+    unsubscribed: int = 0
+    """Customers who unsubscribed from the channel through this campaign's messages."""
+    reasons: list[tuple[str, str, int]] = field(default_factory=list)
+    """(status, code, messages) for failed, skipped and unconfirmed, most frequent first."""
+    first_sent_at: datetime | None = None
+    last_sent_at: datetime | None = None
+
+    @property
+    def per_minute(self) -> float | None:
+        """Average rate between the first and the last message sent; None below two messages."""
+        if not self.first_sent_at or not self.last_sent_at or self.sent < 2:
+            return None
+        minutes = (self.last_sent_at - self.first_sent_at).total_seconds() / 60
+        return round((self.sent - 1) / minutes, 1) if minutes > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFigures:
+    """One segment as it matched when the audience was frozen; tags that changed later play no part.
+
+    A customer who matched two segments counts in both.
+    """
+
+    name: str
+    customers: int
+    sent: int
+    redeemed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionGroup(Generic[Key]):
+    """The redemptions of one day, hour, location or member of staff; the key may be empty."""
+
+    key: Key
+    redemptions: int
+    revenue: Decimal
+    discount: Decimal
+
+
+@dataclass
+class RedemptionFigures:
+    """What came back to the till."""
+
+    codes_issued: int = 0
+    customers: int = 0
+    """Customers who used their code at least once."""
+    redemptions: int = 0
+    """Accepted uses; more than ``customers`` where a code may be used several times."""
+    revenue: Decimal = ZERO
+    """Sum of the bills that were entered at the till."""
+    discount: Decimal = ZERO
+    """Sum of the discounts that were entered at the till."""
+    mean_wait: timedelta | None = None
+    median_wait: timedelta | None = None
+    within: list[tuple[timedelta, int]] = field(default_factory=list)
+    """How many customers had used their code after each of WITHIN."""
+    by_day: list[RedemptionGroup[date]] = field(default_factory=list)
+    by_hour: list[RedemptionGroup[int]] = field(default_factory=list)
+    by_location: list[RedemptionGroup[str]] = field(default_factory=list)
+    by_staff: list[RedemptionGroup[str]] = field(default_factory=list)
+
+
+@dataclass
+class CampaignFigures:
+    """All there is to say about one campaign."""
+
+    campaign: Campaign
+    channels: dict[str, ChannelFigures]
+    segments: list[SegmentFigures]
+    redemption: RedemptionFigures
+    reached: int
+    """Customers to whom at least one message was sent and did not bounce."""
+    unsubscribed: int
+    """Customers who unsubscribed from any channel through this campaign's messages."""
+
+    @property
+    def targeted(self) -> int:
+        """Distinct customers after segment exclusions, reachable or not (M-1)."""
+        return self.campaign.total_targeted
+
+    @property
+    def redemption_rate(self) -> float | None:
+        """Customers who redeemed, over customers reached; None as long as nobody was."""
+        return round(self.redemption.customers / self.reached, 4) if self.reached else None
+
+
+def campaign_figures(campaign: Campaign) -> CampaignFigures:
+    """Return every figure of ``campaign``, in a fixed number of queries whatever its size."""
+    deliveries = Delivery.objects.filter(campaign=campaign)
+    redeemed = _redemptions([campaign.pk])
+    channels = _channel_figures(campaign, deliveries)
+    return CampaignFigures(
+        campaign=campaign,
+        channels=channels,
+        segments=_segment_figures(deliveries, redeemed),
+        redemption=_redemption_figures(campaign, redeemed),
+        reached=deliveries.filter(status=Delivery.Status.SENT, bounced_at=None)
+        .order_by()
+        .aggregate(n=Count("customer_id", distinct=True))["n"],
+        unsubscribed=_opt_outs(campaign).aggregate(n=Count("customer_id", distinct=True))["n"],
+    )
+
+
+def customers_redeemed(campaign_ids: Iterable[int]) -> dict[int, int]:
+    """Return campaign id → customers who used their code, for a list of campaigns at once."""
+    rows = (
+        _redemptions(campaign_ids)
+        .values("offer__campaign_id")
+        .annotate(n=Count("qr_code__customer_id", distinct=True))
+    )
+    return {row["offer__campaign_id"]: row["n"] for row in rows}
+
+
+def _redemptions(campaign_ids: Iterable[int]) -> QuerySet[Redemption]:
+    # Through the offer: it is one to one with the campaign, and the index starts with it.
+    return Redemption.objects.filter(
+        offer__campaign__in=list(campaign_ids), qr_code__is_test=False
+    ).order_by()
+
+
+def _opt_outs(campaign: Campaign) -> QuerySet[ConsentEvent]:
+    return ConsentEvent.objects.filter(
+        action=ConsentAction.OPT_OUT, source__endswith=f"campaign:{campaign.pk}"
+    ).order_by()
+
+
+def _channel_figures(
+    campaign: Campaign, deliveries: QuerySet[Delivery]
+) -> dict[str, ChannelFigures]:
+    figures = {channel.value: ChannelFigures(channel.value) for channel in Channel}
+    rows = (
+        deliveries.order_by()
+        .values("channel", "status", "code")
+        .annotate(
+            n=Count("id"),
+            delivered=Count("delivered_at"),
+            bounced=Count("bounced_at"),
+            opened=Count("opened_at"),
+            clicked=Count("clicked_at"),
+            first=Min("sent_at"),
+            last=Max("sent_at"),
+        )
+    )
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        channel = figures[row["channel"]]
+        status = "pending" if row["status"] == Delivery.Status.SENDING else row["status"]
+        channel.targeted += row["n"]
+        setattr(channel, status, getattr(channel, status) + row["n"])
+        for report in ("delivered", "bounced", "opened", "clicked"):
+            setattr(channel, report, getattr(channel, report) + row[report])
+        if status in {"failed", "skipped", "unconfirmed"}:
+            reasons[row["channel"], status, row["code"]] += row["n"]
+        if status == Delivery.Status.SENT and row["first"]:
+            channel.first_sent_at = min(channel.first_sent_at or row["first"], row["first"])
+            channel.last_sent_at = max(channel.last_sent_at or row["last"], row["last"])
+    for (name, status, code), count in sorted(reasons.items(), key=lambda item: -item[1]):
+        figures[name].reasons.append((status, code, count))
+    opt_outs = _opt_outs(campaign).values_list("channel")
+    for name, count in opt_outs.annotate(n=Count("customer_id", distinct=True)):
+        figures[name].unsubscribed = count
+    return figures
+
+
+# How each database lists the elements of a JSON column, as rows with a column «value».
+_ELEMENTS = {
+    "postgresql": "CROSS JOIN LATERAL jsonb_array_elements_text({column}) AS element(value)",
+    "sqlite": "CROSS JOIN json_each({column}) AS element",
+}
+
+
+def _segment_figures(
+    deliveries: QuerySet[Delivery], redemptions: QuerySet[Redemption]
+) -> list[SegmentFigures]:
+    frozen, frozen_parameters = (
+        deliveries.order_by().values("customer_id", "status", "matched_segments").query
+    ).sql_with_params()
+    came_back, came_back_parameters = (
+        redemptions.values_list("qr_code__customer_id", flat=True).distinct().query
+    ).sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT element.value,
+                   COUNT(DISTINCT frozen.customer_id),
+                   COUNT(DISTINCT CASE WHEN frozen.status = 'sent' THEN frozen.customer_id END),
+                   COUNT(DISTINCT came_back.customer_id)
+              FROM ({frozen}) AS frozen
+              {_ELEMENTS[connection.vendor].format(column="frozen.matched_segments")}
+              LEFT JOIN ({came_back}) AS came_back ON came_back.customer_id = frozen.customer_id
+             GROUP BY element.value
+             ORDER BY 2 DESC, 1
+            """,
+            [*frozen_parameters, *came_back_parameters],
+        )
+        return [SegmentFigures(*row) for row in cursor.fetchall()]
+
+
+def _redemption_figures(campaign: Campaign, redemptions: QuerySet[Redemption]) -> RedemptionFigures:
+    codes = QRCode.objects.real().filter(campaign=campaign).order_by()
+    totals = redemptions.aggregate(
+        customers=Count("qr_code__customer_id", distinct=True),
+        redemptions=Count("id"),
+        revenue=Sum("amount"),
+        discount=Sum("discount"),
+    )
+    figures = RedemptionFigures(
+        codes_issued=codes.count(),
+        customers=totals["customers"],
+        redemptions=totals["redemptions"],
+        revenue=_money(totals["revenue"]),
+        discount=_money(totals["discount"]),
+    )
+    if not figures.redemptions:
+        return figures
+    _add_waits(figures, campaign, codes)
+    figures.by_day = _grouped(redemptions, TruncDate("redeemed_at"))
+    figures.by_hour = _grouped(redemptions, ExtractHour("redeemed_at"))
+    figures.by_location = _grouped(redemptions, Coalesce("location__name", Value("")))
+    full_name = Trim(Concat("staff__first_name", Value(" "), "staff__last_name"))
+    named = NullIf(full_name, Value(""), output_field=CharField())
+    figures.by_staff = _grouped(redemptions, Coalesce(named, "staff__username", Value("")))
+    return figures
+
+
+def _add_waits(figures: RedemptionFigures, campaign: Campaign, codes: QuerySet[QRCode]) -> None:
+    first_sent = (
+        Delivery.objects.filter(
+            campaign=campaign, customer=OuterRef("customer_id"), sent_at__isnull=False
+        )
+        .order_by()
+        .values("customer_id")
+        .annotate(first=Min("sent_at"))
+        .values("first")
+    )
+    # Someone may be served at the till before a message left: that is no wait.
+    waits = (
+        codes.filter(redeemed_at__isnull=False)
+        .annotate(first_sent=Subquery(first_sent))
+        .filter(first_sent__lte=F("redeemed_at"))
+        .annotate(
+            wait=ExpressionWrapper(F("redeemed_at") - F("first_sent"), output_field=DurationField())
+        )
+    )
+    steps = {f"within_{n}": Count("pk", filter=Q(wait__lte=step)) for n, step in enumerate(WITHIN)}
+    totals: dict[str, Any] = waits.aggregate(n=Count("pk"), mean=Avg("wait"), **steps)
+    if not totals["n"]:
+        return
+    figures.mean_wait = totals["mean"]
+    figures.within = [(step, totals[f"within_{n}"]) for n, step in enumerate(WITHIN)]
+    middle = waits.order_by("wait").values_list("wait", flat=True)
+    two = list(middle[(totals["n"] - 1) // 2 : totals["n"] // 2 + 1])
+    figures.median_wait = sum(two, timedelta()) / len(two)
+
+
+def _grouped(redemptions: QuerySet[Redemption], key: Any) -> list[RedemptionGroup[Any]]:
+    rows = (
+        redemptions.annotate(key=key)
+        .values("key")
+        .annotate(n=Count("id"), revenue=Sum("amount"), discount=Sum("discount"))
+        .order_by("key")
+    )
+    return [
+        RedemptionGroup(row["key"], row["n"], _money(row["revenue"]), _money(row["discount"]))
+        for row in rows
+    ]
+
+
+def _money(amount: Decimal | None) -> Decimal:
+    return (amount or ZERO).quantize(ZERO)
