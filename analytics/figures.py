@@ -251,11 +251,11 @@ def _segment_figures(
     deliveries: QuerySet[Delivery], redemptions: QuerySet[Redemption]
 ) -> list[SegmentFigures]:
     frozen, frozen_parameters = (
-        deliveries.order_by().values("customer_id", "status", "matched_segments").query
-    ).sql_with_params()
+        deliveries.order_by().values("customer_id", "status", "matched_segments")
+    ).query.sql_with_params()
     came_back, came_back_parameters = (
-        redemptions.values_list("qr_code__customer_id", flat=True).distinct().query
-    ).sql_with_params()
+        redemptions.annotate(customer_id=F("qr_code__customer_id")).values("customer_id").distinct()
+    ).query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

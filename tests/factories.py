@@ -38,10 +38,8 @@ class CustomerFactory(factory.django.DjangoModelFactory):
         model = Customer
         skip_postgeneration_save = True
 
-    class Params:
-        email = factory.Sequence(lambda n: f"customer{n}@example.com")
-        phone = factory.Sequence(lambda n: f"+4915100{n:06d}")
-
+    email = factory.Sequence(lambda n: f"customer{n}@example.com")
+    phone = factory.Sequence(lambda n: f"+4915100{n:06d}")
     first_name = factory.Sequence(lambda n: f"Ada{n}")
     last_name = "Lovelace"
     email_subscribed = True
