@@ -246,6 +246,7 @@ if SMS_BACKEND == "twilio":
 _strategies = ["inline", "cid", "hosted"]
 IMAGE_STRATEGY = read.read_choice("IMAGE_STRATEGY", "inline" if DEBUG else "hosted", _strategies)
 QR_IMAGE_STRATEGY = read.read_choice("QR_IMAGE_STRATEGY", "inline" if DEBUG else "cid", _strategies)
+QR_PAYLOAD = read.read_choice("QR_PAYLOAD", "url", ["url", "token"])
 CAPTURE_DIR = Path(read.read_text("CAPTURE_DIR", str(DATA_DIR / "captured")))
 
 # --- Delivery -----------------------------------------------------------------------------------
@@ -258,6 +259,10 @@ if LEASE_SECONDS < 2 * PROVIDER_TIMEOUT_SECONDS:
     )
 UNCONFIRMED_GRACE_SECONDS = read.read_number("UNCONFIRMED_GRACE_SECONDS", 900)
 PACING_WINDOW_SECONDS = read.read_number("PACING_WINDOW_SECONDS", 60, minimum=1, maximum=3600)
+# Senders at work at once, over all worker processes; SQLite admits one writer at a time.
+SENDER_SLOTS = read.read_integer(
+    "SENDER_SLOTS", 2 if "sqlite3" in str(DATABASES["default"]["ENGINE"]) else 8, minimum=1
+)
 RETRY_BACKOFF_SECONDS = read.read_numbers("RETRY_BACKOFF_SECONDS", [60, 240, 960])
 
 # --- Celery -------------------------------------------------------------------------------------
@@ -308,6 +313,16 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SCHEDULE = {
+    "tick": {"task": "campaigns.tick", "schedule": 5, "options": {"expires": 10}},
+}
+# HTTP timeout < soft limit < hard limit < lease (O-4).
+CELERY_TASK_ANNOTATIONS = {
+    "campaigns.send": {
+        "soft_time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.3,
+        "time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.4,
+    },
+}
 
 # --- Logs ---------------------------------------------------------------------------------------
 
