@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -58,6 +59,38 @@ def create_offer(
 
     Raises DomainError ``invalid_offer`` or ``invalid_amount``, naming the field.
     """
+    columns = _read_terms(
+        title=title,
+        terms=terms,
+        value=value,
+        minimum_amount=minimum_amount,
+        starts_at=starts_at,
+        max_redemptions=max_redemptions,
+        max_discount=max_discount,
+    )
+    return Offer.objects.create(campaign_id=campaign_id, **columns)
+
+
+def update_offer(*, campaign_id: int, **terms: Any) -> None:
+    """Write a campaign's offer anew, creating it where there is none; its state stays.
+
+    ``terms`` are the other arguments of ``create_offer``; raises what that raises. Whether an offer
+    may still be changed is the campaign's rule.
+    """
+    columns = _read_terms(**terms)
+    Offer.objects.update_or_create(campaign_id=campaign_id, defaults=columns)
+
+
+def _read_terms(
+    *,
+    title: str,
+    terms: str = "",
+    value: str = "",
+    minimum_amount: Decimal | float | str | None = None,
+    starts_at: datetime | date | str | None = None,
+    max_redemptions: int | None = None,
+    max_discount: Decimal | float | str | None = None,
+) -> dict[str, Any]:
     title = _read_text(title, what="title", longest=200)
     if not title:
         raise DomainError(
@@ -78,16 +111,15 @@ def create_offer(
             "invalid_offer",
             "The offer's budget (max_discount) must be more than 0; leave it out for no limit.",
         )
-    return Offer.objects.create(
-        campaign_id=campaign_id,
-        title=title,
-        terms=_read_text(terms, what="terms", longest=5_000),
-        value=_read_text(value, what="value", longest=40),
-        minimum_amount=read_amount(minimum_amount, what="offer's minimum bill (minimum_amount)"),
-        starts_at=_read_start(starts_at),
-        max_redemptions=max_redemptions,
-        max_discount=budget,
-    )
+    return {
+        "title": title,
+        "terms": _read_text(terms, what="terms", longest=5_000),
+        "value": _read_text(value, what="value", longest=40),
+        "minimum_amount": read_amount(minimum_amount, what="offer's minimum bill (minimum_amount)"),
+        "starts_at": _read_start(starts_at),
+        "max_redemptions": max_redemptions,
+        "max_discount": budget,
+    }
 
 
 def set_offer_state(*, campaign_id: int, state: str) -> bool:

@@ -5,7 +5,7 @@ import pytest
 
 from config.errors import DomainError
 from qrcodes.models import Offer
-from qrcodes.offers import create_offer, set_offer_state
+from qrcodes.offers import create_offer, set_offer_state, update_offer
 from tests.factories import CampaignFactory, OfferFactory
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +96,25 @@ def test_honouring_a_campaign_s_codes_is_one_switch():
     other.refresh_from_db()
     assert (offer.state, other.state) == (Offer.State.WITHDRAWN, Offer.State.OPEN)
     assert not set_offer_state(campaign_id=CampaignFactory().pk, state=Offer.State.OPEN)
+
+
+def test_it_writes_an_offer_anew_and_keeps_its_state():
+    campaign = OfferFactory(state=Offer.State.WITHDRAWN, terms="Old.").campaign
+    update_offer(campaign_id=campaign.pk, title="2 for 1", minimum_amount="9,50")
+    offer = Offer.objects.get(campaign=campaign)
+    assert (offer.title, offer.terms, offer.minimum_amount) == ("2 for 1", "", Decimal("9.50"))
+    assert offer.state == Offer.State.WITHDRAWN
+
+
+def test_it_creates_the_offer_that_an_update_misses():
+    campaign = CampaignFactory()
+    update_offer(campaign_id=campaign.pk, title="2 for 1")
+    assert Offer.objects.get(campaign=campaign).title == "2 for 1"
+
+
+def test_it_changes_nothing_when_an_update_is_wrong():
+    offer = OfferFactory(title="20%")
+    with pytest.raises(DomainError, match="title"):
+        update_offer(campaign_id=offer.campaign_id, title=" ")
+    offer.refresh_from_db()
+    assert offer.title == "20%"
