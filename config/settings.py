@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from config import environment as read
+from config.admin_theme import unfold_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 if (BASE_DIR / ".env").exists():
@@ -190,6 +191,7 @@ BUSINESS_NAME = read.read_text("BUSINESS_NAME", "Our shop")
 BUSINESS_ADDRESS = read.read_text("BUSINESS_ADDRESS")
 
 # --- Email --------------------------------------------------------------------------------------
+UNFOLD = unfold_settings(BUSINESS_NAME)
 
 PROVIDER_TIMEOUT_SECONDS = read.read_number("PROVIDER_TIMEOUT_SECONDS", 20, minimum=0.1)
 _email_backends = {
