@@ -14,12 +14,19 @@ class AnswerKind(StrEnum):
     LOST = "lost"  # no answer after the request was written: it may have been sent
 
 
+# Codes of refusals that a channel finds out by itself rather than the provider.
+INVALID_RECIPIENT = "invalid_recipient"
+INVALID_SENDER = "invalid_sender"
+UNSUPPORTED = "unsupported"  # the provider's library cannot express this message
+UNEXPECTED = "unexpected"  # a bug; the log names the exception's type
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A provider's answer to one message, in its own words.
 
-    ``status`` is the HTTP status, ``code`` the provider's own error code, ``retry_after`` seconds
-    it asked to wait. None of them holds an address.
+    ``status`` is the HTTP status (for SMTP the nearest one), ``code`` the provider's own error code
+    or one of those above, ``retry_after`` seconds it asked to wait. None of them holds an address.
     """
 
     kind: AnswerKind
