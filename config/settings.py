@@ -152,6 +152,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _behind_tls
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# How many of our own proxies stand in front and append to X-Forwarded-For.
+TRUSTED_PROXIES = read.read_integer("TRUSTED_PROXIES", 1 if _behind_tls else 0, maximum=10)
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -189,9 +191,9 @@ if len(DEFAULT_PHONE_REGION) != 2 or not DEFAULT_PHONE_REGION.isalpha():
 
 BUSINESS_NAME = read.read_text("BUSINESS_NAME", "Our shop")
 BUSINESS_ADDRESS = read.read_text("BUSINESS_ADDRESS")
+UNFOLD = unfold_settings(BUSINESS_NAME)
 
 # --- Email --------------------------------------------------------------------------------------
-UNFOLD = unfold_settings(BUSINESS_NAME)
 
 PROVIDER_TIMEOUT_SECONDS = read.read_number("PROVIDER_TIMEOUT_SECONDS", 20, minimum=0.1)
 _email_backends = {
@@ -249,6 +251,7 @@ _strategies = ["inline", "cid", "hosted"]
 IMAGE_STRATEGY = read.read_choice("IMAGE_STRATEGY", "inline" if DEBUG else "hosted", _strategies)
 QR_IMAGE_STRATEGY = read.read_choice("QR_IMAGE_STRATEGY", "inline" if DEBUG else "cid", _strategies)
 QR_PAYLOAD = read.read_choice("QR_PAYLOAD", "url", ["url", "token"])
+REDEMPTION_UNDO_MINUTES = read.read_integer("REDEMPTION_UNDO_MINUTES", 30, maximum=100_000)
 CAPTURE_DIR = Path(read.read_text("CAPTURE_DIR", str(DATA_DIR / "captured")))
 
 # --- Delivery -----------------------------------------------------------------------------------

@@ -1,0 +1,240 @@
+"""One turn of a sender: choose a lane, claim, fill in, mark, call, record; then leave (D-3).
+
+The only loop that sends campaign messages. Every step is safe to lose: what was claimed and not
+called goes back, what was called and not recorded becomes unconfirmed by the sweeper.
+"""
+
+import logging
+import time
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q
+
+from campaigns.channels import open_email_channel, open_sms_channel
+from campaigns.channels.base import Answer, AnswerKind, EmailChannel, SmsChannel
+from campaigns.delivery import outbox
+from campaigns.delivery.outcomes import decide
+from campaigns.delivery.pacing import Lane, provider_limit, ring_of
+from campaigns.delivery.prepare import Prepared, prepare_chunk
+from campaigns.delivery.wake import enqueue_sender, work_remains
+from campaigns.models import Campaign, Delivery, Pace, SenderSlot
+from config.clock import database_now
+from customers.models import Channel
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 100
+# At most this many are being called by one process at an instant: what a crash leaves unconfirmed.
+GROUP = {Channel.EMAIL.value: 10, Channel.SMS.value: 1}
+NAP_SECONDS = 0.25
+# With nothing due within this time a sender leaves its slot.
+PATIENCE_SECONDS = 5.0
+LONGEST_TURN_SECONDS = 10.0
+
+
+def turn_seconds() -> float:
+    """Return how long a sender works before it makes room for other tasks."""
+    return min(LONGEST_TURN_SECONDS, settings.LEASE_SECONDS / 4)
+
+
+def run_turn(*, slot: int) -> int:
+    """Send for one turn in ``slot``; return how many messages were called.
+
+    Leaves at once when another sender holds the slot.
+    """
+    token = uuid.uuid4()
+    if not _take_slot(slot, token):
+        return 0
+    turn = Turn(token)
+    try:
+        turn.run()
+    finally:
+        turn.close()
+        SenderSlot.objects.filter(number=slot, lease_token=token).update(
+            lease_token=None, lease_until=None, woken_at=database_now()
+        )
+        if work_remains():
+            enqueue_sender(slot=slot)
+    return turn.called
+
+
+def _take_slot(slot: int, token: uuid.UUID) -> bool:
+    now = database_now()
+    length = turn_seconds() + 3 * settings.PROVIDER_TIMEOUT_SECONDS + 10
+    free = SenderSlot.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), number=slot)
+    return free.update(lease_token=token, lease_until=now + timedelta(seconds=length)) == 1
+
+
+class Turn:
+    """The state of one turn: its lease token, the rows it holds, its connections and threads."""
+
+    def __init__(self, token: uuid.UUID) -> None:
+        self.token = token
+        self.held: dict[tuple[int, str], list[Prepared]] = {}
+        self.called = 0
+        self._deadline = time.monotonic() + turn_seconds()
+        self._email: EmailChannel | None = None
+        self._sms: SmsChannel | None = None
+        self._threads = ThreadPoolExecutor(max_workers=max(GROUP.values()))
+
+    def run(self) -> None:
+        """Work until the turn is over or nothing is due soon."""
+        while time.monotonic() < self._deadline:
+            lane, pause = self._next_lane()
+            if lane is not None:
+                if not self._serve(lane):
+                    # The pace said no after all: another sender was quicker.
+                    time.sleep(NAP_SECONDS / 5)
+            elif pause > PATIENCE_SECONDS:
+                return
+            else:
+                time.sleep(min(NAP_SECONDS, pause))
+
+    def close(self) -> None:
+        """Hand back what was not called, and close connections."""
+        for rows in self.held.values():
+            outbox.hand_back(ids=[row.delivery_id for row in rows], token=self.token)
+        self.held.clear()
+        # A call past its deadline is already recorded as unconfirmed: do not wait for it.
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for channel in (self._email, self._sms):
+            if channel is not None:
+                channel.close()
+
+    def _next_lane(self) -> tuple[Lane | None, float]:
+        """Return the ready lane served longest ago, else how many seconds until one may be."""
+        now = database_now()
+        due = Delivery.objects.due(now).filter(
+            campaign=OuterRef("campaign_id"), channel=OuterRef("channel")
+        )
+        provider = {pace.channel: pace for pace in Pace.objects.filter(campaign=None)}
+        paces = (
+            Pace.objects.filter(campaign__status=Campaign.Status.SENDING)
+            .annotate(is_due=Exists(due))
+            .select_related("campaign")
+            .order_by(F("served_at").asc(nulls_first=True))
+        )
+        pause = self._seconds_to_next_due()
+        for pace in paces:
+            assert pace.campaign is not None
+            lane = Lane(
+                pace.campaign.pk, pace.channel, pace.campaign.rate_limit(pace.channel), pace
+            )
+            if not (pace.is_due or self.held.get(lane.key)):
+                continue
+            blocked = _seconds_blocked(lane, provider.get(pace.channel), now.timestamp())
+            if not blocked:
+                Pace.objects.filter(pk=pace.pk).update(served_at=now)
+                return lane, 0.0
+            pause = min(pause, blocked)
+        return None, pause
+
+    def _seconds_to_next_due(self) -> float:
+        now = database_now()
+        next_due = (
+            Delivery.objects.filter(status=Delivery.Status.PENDING, not_before__gt=now)
+            .filter(campaign__status=Campaign.Status.SENDING)
+            .filter(not_before__lt=now + timedelta(seconds=PATIENCE_SECONDS))
+            .order_by("not_before")
+            .values_list("not_before", flat=True)
+            .first()
+        )
+        return (next_due - now).total_seconds() if next_due else PATIENCE_SECONDS + 1
+
+    def _serve(self, lane: Lane) -> bool:
+        """Call a chunk of a lane, group by group, as far as the pace permits; tell whether any."""
+        called_before = self.called
+        if not self.held.get(lane.key):
+            self.held[lane.key] = self._claim(lane)
+        while self.held[lane.key] and time.monotonic() < self._deadline:
+            if not self._serve_group(lane, self.held[lane.key]):
+                break
+        return self.called > called_before
+
+    def _serve_group(self, lane: Lane, rows: list[Prepared]) -> bool:
+        """Mark, call and record the next few of ``rows``; tell whether to go on with this lane."""
+        size = GROUP[lane.channel]
+        group, rest = rows[:size], rows[size:]
+        marked = outbox.mark(
+            lane=lane,
+            ids=[row.delivery_id for row in group],
+            units=[row.units for row in group],
+            token=self.token,
+        )
+        if marked.blocked:
+            return False
+        called = [row for row in group if row.delivery_id in marked.attempts]
+        if not called:
+            # Lease, campaign or consent is gone: give back whatever still is ours.
+            outbox.hand_back(ids=[row.delivery_id for row in rows], token=self.token)
+            self.held[lane.key] = []
+            return False
+        untouched = [row for row in group if row.delivery_id not in marked.attempts]
+        self.held[lane.key] = untouched + rest
+        self._call_and_record(lane, called, marked)
+        return True
+
+    def _claim(self, lane: Lane) -> list[Prepared]:
+        claimed = outbox.claim(lane=lane, limit=CHUNK, token=self.token)
+        try:
+            return prepare_chunk(lane=lane, deliveries=claimed, token=self.token)
+        except Exception:
+            outbox.hand_back(ids=[row.pk for row in claimed], token=self.token)
+            raise
+
+    def _call_and_record(self, lane: Lane, rows: list[Prepared], marked: outbox.Marked) -> None:
+        assert marked.charge is not None
+        answers = self._call(lane.channel, rows)
+        self.called += len(rows)
+        outcomes = {
+            row.delivery_id: decide(
+                channel=lane.channel,
+                answer=answer,
+                attempts=marked.attempts[row.delivery_id],
+                backoff=settings.RETRY_BACKOFF_SECONDS,
+            )
+            for row, answer in zip(rows, answers, strict=True)
+        }
+        outbox.record(lane=lane, token=self.token, charge=marked.charge, outcomes=outcomes)
+
+    def _call(self, channel: str, rows: list[Prepared]) -> list[Answer]:
+        """Call the provider for each row, in threads that never touch the database."""
+        futures: list[Future[Answer]] = []
+        for row in rows:
+            if row.email is not None:
+                self._email = self._email or open_email_channel()
+                futures.append(self._threads.submit(self._email.send, row.email))
+            else:
+                assert row.sms is not None
+                self._sms = self._sms or open_sms_channel()
+                futures.append(self._threads.submit(self._sms.send, row.sms))
+        wait(futures, timeout=settings.PROVIDER_TIMEOUT_SECONDS * 1.1)
+        return [_answer_of(future) for future in futures]
+
+
+def _answer_of(future: "Future[Answer]") -> Answer:
+    if not future.done():
+        return Answer(AnswerKind.LOST)
+    error = future.exception()
+    if error is None:
+        return future.result()
+    # A channel never raises; if one does, the message may have left.
+    logger.error("a channel raised %s", type(error).__name__)
+    return Answer(AnswerKind.LOST)
+
+
+def _seconds_blocked(lane: Lane, provider: Pace | None, now: float) -> float:
+    """Return how long the paces hold a lane back: 0 when a message may leave now."""
+    waits = [0.0]
+    if lane.limit:
+        waits.append(ring_of(lane.pace, lane.limit).wait(now))
+    if provider is not None:
+        limit = provider_limit(lane.channel)
+        if limit:
+            waits.append(ring_of(provider, limit).wait(now))
+        if provider.not_before is not None:
+            waits.append(provider.not_before.timestamp() - now)
+    return max(waits)

@@ -1,0 +1,118 @@
+"""Makes right whatever a lost message, a dead worker or a stopped broker left behind (D-7)."""
+
+from dataclasses import asdict, dataclass
+
+from django.db.models import Exists, OuterRef, Q
+
+from campaigns import lifecycle
+from campaigns.audience import freeze_next_batch
+from campaigns.check_campaign import CheckFailed, require_sendable
+from campaigns.delivery import outbox
+from campaigns.delivery.wake import FREEZE_TASK, enqueue, wake_senders
+from campaigns.models import Campaign, Delivery
+from config.clock import database_now
+from customers.models import Channel
+
+Status = Campaign.Status
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What one sweep did, in numbers."""
+
+    handed_back: int
+    unconfirmed: int
+    retried: int
+    cancelled: int
+    started: int
+    restarted: int
+    completed: int
+    woken: int
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+def sweep() -> Swept:
+    """Free expired leases, retry, start what is scheduled, restart what stalled, finish, wake."""
+    expired = outbox.expire_leases()
+    return Swept(
+        handed_back=expired.handed_back,
+        unconfirmed=expired.unconfirmed,
+        retried=outbox.retry_unconfirmed_emails(),
+        cancelled=outbox.cancel_leftovers(),
+        started=start_scheduled(),
+        restarted=restart_queued(),
+        completed=finish_campaigns(),
+        woken=wake_senders(),
+    )
+
+
+def start_scheduled() -> int:
+    """Queue the scheduled campaigns whose time has come; return how many."""
+    now = database_now()
+    started = 0
+    for campaign in Campaign.objects.filter(status=Status.SCHEDULED, scheduled_for__lte=now):
+        moved = lifecycle.move(
+            campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
+        )
+        if not moved:
+            continue
+        started += 1
+        try:
+            require_sendable(campaign)
+        except CheckFailed as problem:
+            lifecycle.move(
+                campaign_id=campaign.pk, to=Status.FAILED, status_reason=problem.message[:300]
+            )
+    return started
+
+
+def restart_queued() -> int:
+    """Enqueue the freezing of queued campaigns again; one under way is not disturbed."""
+    queued = list(Campaign.objects.filter(status=Status.QUEUED).values_list("pk", flat=True))
+    for campaign_id in queued:
+        enqueue(FREEZE_TASK, campaign_id, expires=30)
+    return len(queued)
+
+
+def freeze_campaign(*, campaign_id: int) -> None:
+    """Freeze the whole audience of a queued campaign, then let it send."""
+    while freeze_next_batch(campaign_id=campaign_id):
+        pass
+    campaign = Campaign.objects.filter(pk=campaign_id).first()
+    if campaign is None or campaign.status != Status.QUEUED:
+        return
+    if not campaign.total_targeted:
+        lifecycle.move(
+            campaign_id=campaign_id,
+            to=Status.FAILED,
+            status_reason="Nobody was left in the audience when it was to be sent.",
+        )
+        return
+    lifecycle.move(campaign_id=campaign_id, to=Status.SENDING, source=Status.QUEUED)
+    wake_senders()
+
+
+def finish_campaigns() -> int:
+    """Complete the sending campaigns in which nothing waits any more; return how many.
+
+    An unconfirmed email is due for another try; an unconfirmed text waits for a person and does
+    not hold the campaign up.
+    """
+    open_rows = Delivery.objects.filter(campaign=OuterRef("pk")).filter(
+        Q(status__in=[Delivery.Status.PENDING, Delivery.Status.SENDING])
+        | Q(status=Delivery.Status.UNCONFIRMED, channel=Channel.EMAIL)
+    )
+    done = ~Exists(open_rows)
+    finished = Campaign.objects.filter(done, status=Status.SENDING).values_list("pk", flat=True)
+    return sum(
+        lifecycle.move(
+            campaign_id=campaign_id,
+            to=Status.COMPLETED,
+            where=Q(done),
+            completed_at=database_now(),
+        )
+        for campaign_id in list(finished)
+    )

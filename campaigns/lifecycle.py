@@ -1,0 +1,162 @@
+"""The life of a campaign: one table of moves, one conditional update per move (M-2).
+
+Whoever hits no row has lost the race; a person is told so, a task leaves quietly.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from campaigns.check_campaign import require_sendable
+from campaigns.delivery import outbox
+from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
+from campaigns.models import Campaign
+from config.clock import database_now
+from config.errors import DomainError
+from qrcodes.models import Offer
+from qrcodes.offers import set_offer_state
+
+Status = Campaign.Status
+
+MOVES: dict[str, frozenset[str]] = {
+    Status.DRAFT: frozenset({Status.SCHEDULED, Status.QUEUED}),
+    Status.SCHEDULED: frozenset({Status.DRAFT, Status.QUEUED, Status.CANCELLED}),
+    Status.QUEUED: frozenset({Status.SENDING, Status.FAILED, Status.CANCELLED}),
+    Status.SENDING: frozenset({Status.PAUSED, Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+    Status.PAUSED: frozenset({Status.SENDING, Status.CANCELLED}),
+    Status.COMPLETED: frozenset({Status.SENDING}),
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.CANCELLED: frozenset(),
+}
+
+
+def allowed_moves(status: str) -> frozenset[str]:
+    """Return the states that a campaign in ``status`` can move to."""
+    return MOVES[status]
+
+
+def move(
+    *, campaign_id: int, to: str, source: str | None = None, where: Q | None = None, **columns: Any
+) -> bool:
+    """Move a campaign in one conditional update; tell whether this call did it.
+
+    ``source`` narrows where it may come from, ``where`` what else must hold at that instant;
+    ``columns`` are set with it.
+    """
+    sources = [status for status, targets in MOVES.items() if to in targets]
+    if source is not None:
+        sources = [status for status in sources if status == source]
+    columns.setdefault("status_reason", "")
+    candidates = Campaign.objects.filter(where or Q(), pk=campaign_id, status__in=sources)
+    return candidates.update(status=to, **columns) == 1
+
+
+def _require(moved: bool, campaign_id: int, wanted: str) -> None:
+    if moved:
+        return
+    status = Campaign.objects.filter(pk=campaign_id).values_list("status", flat=True).first()
+    if status is None:
+        raise DomainError("unknown_campaign", f"There is no campaign {campaign_id}.")
+    label = Status(status).label.lower()
+    raise DomainError("wrong_state", f"This campaign is {label}: it cannot be {wanted} now.")
+
+
+def send_campaign(*, campaign_id: int) -> Campaign:
+    """Queue a campaign and return at once; workers do the rest (D-2).
+
+    Raises CheckFailed when a check fails, DomainError ``wrong_state`` when it cannot be sent now.
+    """
+    campaign = _get(campaign_id)
+    if Status.QUEUED not in MOVES[campaign.status]:
+        _require(False, campaign_id, "sent")
+    require_sendable(campaign)
+    with transaction.atomic():
+        moved = move(
+            campaign_id=campaign_id,
+            to=Status.QUEUED,
+            source=campaign.status,
+            sent_at=database_now(),
+            completed_at=None,
+        )
+        _require(moved, campaign_id, "sent")
+        enqueue_freeze(campaign_id=campaign_id)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def schedule_campaign(*, campaign_id: int, at: datetime) -> Campaign:
+    """Have a draft sent at a time.
+
+    Raises CheckFailed, DomainError ``in_the_past`` or ``wrong_state``.
+    """
+    campaign = _get(campaign_id)
+    if at <= database_now():
+        raise DomainError("in_the_past", "This time has passed: choose a later one, or send now.")
+    if Status.SCHEDULED not in MOVES[campaign.status]:
+        _require(False, campaign_id, "scheduled")
+    require_sendable(campaign)
+    moved = move(campaign_id=campaign_id, to=Status.SCHEDULED, scheduled_for=at)
+    _require(moved, campaign_id, "scheduled")
+    campaign.refresh_from_db()
+    return campaign
+
+
+def unschedule_campaign(*, campaign_id: int) -> None:
+    """Make a scheduled campaign a draft again. Raises DomainError ``wrong_state``."""
+    moved = move(campaign_id=campaign_id, to=Status.DRAFT, scheduled_for=None)
+    _require(moved, campaign_id, "unscheduled")
+
+
+def pause_campaign(*, campaign_id: int, reason: str = "") -> None:
+    """Stop sending after the messages that are being called. Raises DomainError ``wrong_state``."""
+    moved = move(campaign_id=campaign_id, to=Status.PAUSED, status_reason=reason[:300])
+    _require(moved, campaign_id, "paused")
+
+
+def resume_campaign(*, campaign_id: int) -> None:
+    """Go on where a paused campaign stopped. Raises DomainError ``wrong_state``."""
+    with transaction.atomic():
+        moved = move(campaign_id=campaign_id, to=Status.SENDING, source=Status.PAUSED)
+        _require(moved, campaign_id, "resumed")
+        wake_on_commit()
+
+
+def cancel_campaign(*, campaign_id: int, withdraw_codes: bool = False) -> int:
+    """End a campaign; what has not left never will. Returns how many messages that stopped.
+
+    With ``withdraw_codes`` codes already out are refused at the till from now on.
+    Raises DomainError ``wrong_state``.
+    """
+    with transaction.atomic():
+        moved = move(campaign_id=campaign_id, to=Status.CANCELLED, completed_at=database_now())
+        _require(moved, campaign_id, "cancelled")
+        stopped = outbox.cancel_pending(campaign_id=campaign_id)
+        if withdraw_codes:
+            set_offer_state(campaign_id=campaign_id, state=Offer.State.CAMPAIGN_CANCELLED)
+    return stopped
+
+
+def retry_failed(*, campaign_id: int) -> int:
+    """Try the failed messages of a completed campaign again; return how many.
+
+    Raises DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
+    """
+    with transaction.atomic():
+        moved = move(
+            campaign_id=campaign_id, to=Status.SENDING, source=Status.COMPLETED, completed_at=None
+        )
+        _require(moved, campaign_id, "retried")
+        retried = outbox.retry_failed(campaign_id=campaign_id)
+        if not retried:
+            raise DomainError("nothing_failed", "No message of this campaign has failed.")
+        wake_on_commit()
+    return retried
+
+
+def _get(campaign_id: int) -> Campaign:
+    campaign = Campaign.objects.filter(pk=campaign_id).first()
+    if campaign is None:
+        raise DomainError("unknown_campaign", f"There is no campaign {campaign_id}.")
+    return campaign

@@ -1,0 +1,87 @@
+"""``send_campaign ID``: queue it, schedule it, or send tests of it."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from campaigns import lifecycle
+from campaigns.audience import count_audience
+from campaigns.management.commands._campaigns import CampaignCommand, get_campaign
+from campaigns.models import Campaign
+from campaigns.progress import progress_of
+from campaigns.reasons import reason_sentence
+from campaigns.send_test import send_test
+from config.errors import DomainError
+
+WAITING = {Campaign.Status.QUEUED, Campaign.Status.SENDING}
+
+
+class Command(CampaignCommand):
+    help = "Send a campaign: workers do it, this command returns at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int)
+        parser.add_argument("--at", metavar="TIME", help="Schedule it, such as 2026-12-01T09:00.")
+        parser.add_argument(
+            "--test",
+            nargs="+",
+            metavar="ADDRESS",
+            help="Send a test to these addresses or numbers instead.",
+        )
+        parser.add_argument("--wait", action="store_true", help="Return when it has finished.")
+
+    def run(self, **options: Any) -> None:
+        campaign = get_campaign(options["id"])
+        if options["test"]:
+            self._send_tests(campaign, options["test"], as_json=options["json"])
+            return
+        if options["at"]:
+            campaign = lifecycle.schedule_campaign(
+                campaign_id=campaign.pk, at=_parse_time(options["at"])
+            )
+            sentence = f"Campaign {campaign.pk} is scheduled for {campaign.scheduled_for}."
+        else:
+            counts = count_audience(campaign)
+            campaign = lifecycle.send_campaign(campaign_id=campaign.pk)
+            sentence = counts.queued_sentence(with_codes=campaign.has_qr_code)
+        if options["wait"]:
+            campaign = self._wait(campaign)
+            sentence = f"Campaign {campaign.pk} is {campaign.get_status_display().lower()}."
+        if options["json"]:
+            self.print_json(progress_of([campaign])[0].as_dict())
+        else:
+            self.stdout.write(sentence)
+        if campaign.status == Campaign.Status.FAILED:
+            raise DomainError("campaign_failed", campaign.status_reason)
+
+    def _wait(self, campaign: Campaign) -> Campaign:
+        while campaign.status in WAITING:
+            time.sleep(0.5)
+            campaign.refresh_from_db()
+        return campaign
+
+    def _send_tests(self, campaign: Campaign, addresses: list[str], *, as_json: bool) -> None:
+        tests = send_test(campaign=campaign, addresses=addresses)
+        if as_json:
+            self.print_json(
+                {"tests": [{"channel": t.channel, "sent": bool(t.sent_at)} for t in tests]}
+            )
+        for test in tests:
+            if test.sent_at is None:
+                raise DomainError(test.code, reason_sentence(test.code))
+        if not as_json:
+            self.stdout.write(f"{len(tests)} test messages sent.")
+
+
+def _parse_time(raw: str) -> datetime:
+    try:
+        moment = parse_datetime(raw)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise DomainError("invalid_time", f"“{raw}” is not a time: write it like 2026-12-01T09:00.")
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment

@@ -1,0 +1,32 @@
+"""Every reason code a delivery can carry, and the sentence a marketer reads for it."""
+
+REASONS: dict[str, str] = {
+    # skipped: nothing was sent, and nothing will be
+    "no_address": "There is no address for this channel.",
+    "unsubscribed": "The customer does not take messages on this channel.",
+    "bounced": "The address does not work: an earlier message came back.",
+    "qr_failed": "The QR code could not be made, so nothing was sent.",
+    # failed: tried, and given up
+    "invalid_address": "The provider says that this address is not valid.",
+    "unsubscribed_at_provider": "The customer has unsubscribed at the provider.",
+    "rejected": "The provider refused this message.",
+    "render_failed": "The message could not be filled in for this customer.",
+    "address_unreadable": "The address could not be decrypted: a key is missing.",
+    "provider_refused_access": "The provider did not accept our credentials.",
+    "provider_error": "The provider reported an error of its own.",
+    "provider_unreachable": "The provider could not be reached.",
+    "too_many_attempts": "The provider never confirmed this message, and the tries are used up.",
+    "unexpected": "Something went wrong that nobody foresaw: see the log.",
+    # waiting
+    "slow_down": "The provider asked us to wait.",
+    # unconfirmed
+    "no_answer": "The provider took the message but did not answer in time: it may have arrived.",
+    "lease_expired": "The sender stopped in the middle of the call: it may have arrived.",
+    # cancelled
+    "campaign_cancelled": "The campaign was cancelled before this message left.",
+}
+
+
+def reason_sentence(code: str) -> str:
+    """Return the sentence for a reason code, empty for none; an unknown code stays readable."""
+    return REASONS.get(code, code.replace("_", " ").capitalize() + "." if code else "")

@@ -1,0 +1,25 @@
+"""Celery's doors: ids in, one call out. Any task may run twice, late, or never."""
+
+from celery import shared_task
+
+from campaigns.delivery import sender, sweeper
+from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK
+
+
+@shared_task(name=SEND_TASK, queue="sending")
+def send(slot: int) -> None:
+    """Run one turn of a sender, then complete what it finished."""
+    if sender.run_turn(slot=slot):
+        sweeper.finish_campaigns()
+
+
+@shared_task(name=FREEZE_TASK)
+def freeze(campaign_id: int) -> None:
+    """Freeze the audience of a queued campaign."""
+    sweeper.freeze_campaign(campaign_id=campaign_id)
+
+
+@shared_task(name="campaigns.tick")
+def tick() -> None:
+    """Sweep; beat calls this every few seconds."""
+    sweeper.sweep()
