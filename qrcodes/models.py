@@ -160,8 +160,16 @@ class ScanAttempt(models.Model):
         return f"Scan {self.pk}"
 
 
+class StandingRedemptions(models.Manager["Redemption"]):
+    """Redemptions that were not undone: what every figure and list counts unless it asks."""
+
+    def get_queryset(self) -> "models.QuerySet[Redemption]":
+        """Drop those that were undone."""
+        return super().get_queryset().filter(undone_at=None)
+
+
 class Redemption(models.Model):
-    """One accepted use of a code."""
+    """One accepted use of a code. ``objects`` holds those that stand, ``history`` all (X-6)."""
 
     qr_code = models.ForeignKey(QRCode, on_delete=models.PROTECT, related_name="redemptions")
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="redemptions")
@@ -176,13 +184,49 @@ class Redemption(models.Model):
     amount = models.DecimalField("bill", max_digits=10, decimal_places=2, null=True)
     discount = models.DecimalField(max_digits=10, decimal_places=2, null=True)
     note = models.CharField(max_length=200, blank=True)
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    undo_reason = models.CharField(max_length=200, blank=True)
+
+    objects = StandingRedemptions()
+    history: "models.Manager[Redemption]" = models.Manager()
 
     class Meta:
         ordering = ("-id",)
-        permissions = (("redeem", "Can redeem coupons"),)
+        permissions = (
+            ("redeem", "Can redeem coupons"),
+            ("undo_redemption", "Can undo a redemption within the time for it"),
+        )
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["offer", "redeemed_at"], name="redemption_offer_at"),
+        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(undone_at=None) | ~Q(undo_reason=""),
+                name="redemption_undone_has_reason",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Redemption {self.pk}"
+
+
+class MissCount(models.Model):
+    """How many wrong codes somebody tried in one span of time; who it was is a keyed hash."""
+
+    who = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    misses = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["who", "since"], name="miss_count_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["since"], name="miss_count_since"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Misses {self.pk}"

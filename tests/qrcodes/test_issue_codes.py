@@ -2,7 +2,6 @@ import base64
 import io
 import logging
 import random
-import threading
 
 import pytest
 import zxingcpp
@@ -133,40 +132,19 @@ def test_test_codes_are_many_and_beside_the_real_one():
     assert issue(offer, [customer]).codes[customer.pk].qr_code == real
 
 
-@pytest.mark.django_db(transaction=True)
-def test_many_senders_at_once_agree_on_one_code_each():
+def test_many_senders_at_once_agree_on_one_code_each(at_once):
     offer = OfferFactory()
     ids = [customer.pk for customer in CustomerFactory.create_batch(60)]
     # SQLite writes one at a time; PostgreSQL is where senders could wait in a circle.
-    senders, rounds = (8, 12) if connection.vendor == "postgresql" else (3, 3)
-    seen: list[dict[int, str]] = []
-    errors: list[Exception] = []
-    together = threading.Barrier(senders)
+    senders, times = (8, 96) if connection.vendor == "postgresql" else (3, 9)
 
-    def send(seed: int) -> None:
-        chosen = random.Random(seed)
-        try:
-            for _ in range(rounds):
-                together.wait(30)
-                some = chosen.sample(ids, 40)
-                issued = issue_codes(
-                    offer=offer, customer_ids=some, expiration_days=30, max_usage=1
-                )
-                assert set(issued.codes) == set(some)
-                seen.append({pk: code.qr_code.token for pk, code in issued.codes.items()})
-        except Exception as error:
-            together.abort()
-            errors.append(error)
-        finally:
-            connection.close()
+    def send(number: int) -> dict[int, str]:
+        some = random.Random(number).sample(ids, 40)
+        issued = issue_codes(offer=offer, customer_ids=some, expiration_days=30, max_usage=1)
+        assert set(issued.codes) == set(some)
+        return {pk: code.qr_code.token for pk, code in issued.codes.items()}
 
-    threads = [threading.Thread(target=send, args=[seed]) for seed in range(senders)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not errors
-    assert len(seen) == senders * rounds
-    stored = dict(QRCode.objects.values_list("customer_id", "token"))
-    assert QRCode.objects.count() == len(stored)
-    assert all(tokens.items() <= stored.items() for tokens in seen)
+    seen = at_once(send, times=times, threads=senders)
+    stored = at_once.look(lambda: list(QRCode.objects.values_list("customer_id", "token")))
+    assert len(stored) == len(dict(stored)) == 60
+    assert all(tokens.items() <= dict(stored).items() for tokens in seen)
