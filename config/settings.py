@@ -320,6 +320,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "campaigns.tick", "schedule": 5, "options": {"expires": 10}},
+    "imports": {"task": "customers.tend_imports", "schedule": 30, "options": {"expires": 25}},
 }
 # HTTP timeout < soft limit < hard limit < lease (O-4).
 CELERY_TASK_ANNOTATIONS = {

@@ -1,5 +1,6 @@
-"""Normal forms of email addresses and phone numbers (C-3)."""
+"""Normal forms of email addresses and phone numbers (C-3), and where they must not be (C-2)."""
 
+import re
 import unicodedata
 
 import idna
@@ -10,6 +11,15 @@ from django.core.validators import validate_email
 
 from config.errors import DomainError
 
+# What a spreadsheet makes of a long number in a column that is not text.
+_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_EMAIL_INSIDE = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
+
+
+def _visible(raw: str) -> str:
+    """Drop invisible characters, which pasted addresses carry, and surrounding spaces."""
+    return "".join(c for c in raw if unicodedata.category(c) != "Cf").strip()
+
 
 def normalise_email(raw: str) -> str:
     """Return the address in lower case, without spaces, its domain in ASCII (IDNA 2008).
@@ -17,8 +27,8 @@ def normalise_email(raw: str) -> str:
     Raises DomainError ``invalid_email``. The local part is lower-cased too: providers that tell
     case apart do not exist among those people use, and duplicates would be sent twice.
     """
-    text = unicodedata.normalize("NFC", raw).strip().strip("<>").strip()
-    text = text.removeprefix("mailto:")
+    text = _visible(unicodedata.normalize("NFC", raw))
+    text = text.removeprefix("mailto:").strip("<>").strip()
     local, at, domain = text.rpartition("@")
     try:
         if not at or not local or len(text) > 254:
@@ -42,7 +52,13 @@ def normalise_phone(raw: str, *, region: str | None = None) -> str:
 
     Raises DomainError ``invalid_phone``.
     """
-    text = unicodedata.normalize("NFKC", raw).strip().lstrip("'")
+    text = _visible(unicodedata.normalize("NFKC", raw)).lstrip("'")
+    if _SHORTENED.fullmatch(text):
+        raise DomainError(
+            "invalid_phone",
+            "A spreadsheet has shortened the phone number: format its column as text, and export "
+            "the file again.",
+        )
     try:
         number = phonenumbers.parse(text, region or settings.DEFAULT_PHONE_REGION)
         valid = phonenumbers.is_valid_number(number) and not number.extension
@@ -54,3 +70,35 @@ def normalise_phone(raw: str, *, region: str | None = None) -> str:
             "The phone number is not valid: write it with its country code, like +49 30 123456.",
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def holds_address(text: str, *, phone: str = "") -> bool:
+    """Tell whether a text that is stored in clear would show an email address or a phone number.
+
+    Digits alone count only where they are those of ``phone``, in E.164 or without its country code:
+    birthdays and order numbers look like somebody's number.
+    """
+    if _EMAIL_INSIDE.search(text):
+        return True
+    digits = "".join(c for c in text if c.isdigit())
+    if len(digits) < 7:
+        return False
+    if phone and digits.lstrip("0") and phone.endswith(digits.lstrip("0")):
+        return True
+    if not text.strip().startswith(("+", "00")):
+        return False
+    try:
+        normalise_phone(text)
+    except DomainError:
+        return False
+    return True
+
+
+def refuse_address(text: str, *, label: str, phone: str = "") -> None:
+    """Raise DomainError ``address_in_clear`` when ``text`` shows an email address or a number."""
+    if holds_address(text, phone=phone):
+        raise DomainError(
+            "address_in_clear",
+            f"The {label} holds an email address or a phone number, which Handbill keeps encrypted "
+            "only: put it under email or phone, or leave it out.",
+        )

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from customers.encryption import blind_index, decrypt, encrypt
 
@@ -233,15 +234,21 @@ class ConsentEvent(models.Model):
 
 
 class CustomerImport(models.Model):
-    """One uploaded list: the file encrypted until it is done, its mapping, progress and result."""
+    """One uploaded list: how to read it, how far it is, what came of it.
+
+    The file itself and its rejected rows are encrypted ``ImportPart`` rows. Status, lease and
+    counts are written by conditional updates only (``customers/imports``).
+    """
 
     class Status(models.TextChoices):
         """How far it is."""
 
         UPLOADED = "uploaded", "Waiting for you"
+        CHECKING = "checking", "Being checked"
+        CHECKED = "checked", "Checked"
         RUNNING = "running", "Running"
         DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        FAILED = "failed", "Stopped by an error"
         DISCARDED = "discarded", "Discarded"
 
     created_at = models.DateTimeField(auto_now_add=True)
@@ -249,11 +256,12 @@ class CustomerImport(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     file_name = models.CharField(max_length=200)
-    content = models.BinaryField(null=True, editable=False)
-    rejects = models.BinaryField(null=True, editable=False)
+    encoding = models.CharField(max_length=20, blank=True, editable=False)
+    delimiter = models.CharField(max_length=1, blank=True, editable=False)
+    # Field → positions of its columns: header texts stay in the encrypted file.
     mapping = models.JSONField(default=dict)
     tags = models.JSONField(default=list)
-    consent = models.JSONField(default=list)
+    consent = models.JSONField(default=list, help_text="Channels for which consent was stated.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.UPLOADED)
     error = models.CharField(max_length=300, blank=True)
     rows_total = models.PositiveIntegerField(default=0)
@@ -262,10 +270,22 @@ class CustomerImport(models.Model):
     updated = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
+    touched_at = models.DateTimeField(
+        default=timezone.now, help_text="When someone or something last worked on it."
+    )
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)
+        verbose_name = "import"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(lease_token=None) | Q(status__in=["checking", "running"]),
+                name="customer_import_lease_while_working",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Import {self.pk}"
@@ -279,3 +299,40 @@ class CustomerImport(models.Model):
             "unchanged": self.unchanged,
             "rejected": self.rejected,
         }
+
+
+class ImportPart(models.Model):
+    """A piece of an import's file or of its rejected rows, encrypted; gone when no longer needed.
+
+    Pieces keep memory flat and let rejected rows be added in the transaction that rejects them.
+    """
+
+    class Kind(models.TextChoices):
+        """What it is a piece of."""
+
+        UPLOAD = "upload", "The file"
+        REJECTS = "rejects", "Rejected rows"
+
+    customer_import = models.ForeignKey(
+        CustomerImport, on_delete=models.CASCADE, related_name="parts"
+    )
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    number = models.PositiveIntegerField()
+    content = models.BinaryField(editable=False)
+
+    class Meta:
+        ordering = ("number",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["customer_import", "kind", "number"], name="import_part_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Part {self.pk}"
+
+    @property
+    def place(self) -> str:
+        """Where the ciphertext belongs: it decrypts nowhere else."""
+        owner = f"{self.customer_import_id}/{self.kind}/{self.number}"
+        return f"customers_importpart.content/{owner}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from config.errors import DomainError
-from customers.models import CustomerQuerySet, CustomerTag, Segment
+from customers.models import Customer, CustomerQuerySet, CustomerTag, Segment
 
 ALL = "ALL"
 
@@ -91,3 +91,15 @@ def remove_tags(*, customers: CustomerQuerySet, tags: Iterable[str]) -> int:
         segment__name__in=list(tags), customer__in=customers.values("pk")
     ).delete()
     return deleted
+
+
+def set_tags(*, customer: Customer, tags: Iterable[str]) -> None:
+    """Make ``tags`` the tags of one customer: those missing are added, others taken off."""
+    wanted = ensure_segments(tags)
+    with transaction.atomic():
+        carried = CustomerTag.objects.filter(customer=customer)
+        carried.exclude(segment__in=wanted.values()).delete()
+        CustomerTag.objects.bulk_create(
+            [CustomerTag(customer=customer, segment=segment) for segment in wanted.values()],
+            ignore_conflicts=True,
+        )
