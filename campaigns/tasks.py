@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from campaigns import health
 from campaigns.delivery import sender, sweeper
 from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK
 
@@ -21,5 +22,6 @@ def freeze(campaign_id: int) -> None:
 
 @shared_task(name="campaigns.tick")
 def tick() -> None:
-    """Sweep; beat calls this every few seconds."""
+    """Sweep, and leave a sign of life; beat calls this every few seconds."""
+    health.beat_heart()
     sweeper.sweep()

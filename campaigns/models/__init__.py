@@ -2,5 +2,6 @@
 
 from campaigns.models.campaign import Campaign
 from campaigns.models.delivery import Delivery, Pace, SenderSlot, TestSend
+from campaigns.models.heartbeat import Heartbeat
 
-__all__ = ["Campaign", "Delivery", "Pace", "SenderSlot", "TestSend"]
+__all__ = ["Campaign", "Delivery", "Heartbeat", "Pace", "SenderSlot", "TestSend"]

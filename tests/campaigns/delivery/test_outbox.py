@@ -9,7 +9,7 @@ from campaigns.delivery.pacing import Lane, provider_pace
 from campaigns.models import Campaign, Delivery, Pace
 from config.clock import database_now
 from customers.consent import record_consent
-from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory
+from tests.factories import CampaignFactory, DeliveryFactory
 
 pytestmark = pytest.mark.django_db
 

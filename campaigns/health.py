@@ -1,0 +1,246 @@
+"""What an operator asks: is everything there that Handbill needs, and if not, what to do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Q
+
+from campaigns.delivery.outbox import COUNTERS
+from campaigns.models import Campaign, Delivery, Heartbeat
+from config.clock import database_now
+from customers.encryption import DecryptionError
+from customers.models import Customer
+
+SWEEPER = "sweeper"
+# Beat ticks every five seconds; six missed ticks are not chance.
+SILENCE = timedelta(seconds=30)
+
+OK, WARNING, FAILED = "ok", "warning", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: its name, how it is, and what to do when it is not well."""
+
+    name: str
+    status: str
+    message: str
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the keys of the command contract."""
+        return asdict(self)
+
+
+def beat_heart() -> None:
+    """Note that worker, beat, broker and database have just worked together."""
+    Heartbeat.objects.update_or_create(name=SWEEPER, defaults={"at": database_now()})
+
+
+def check_everything() -> list[Check]:
+    """Return every check, for ``doctor``; a dead database ends the list."""
+    database = check_database()
+    if database.status == FAILED:
+        return [database]
+    checks: list[Callable[[], Check]] = [
+        check_keys,
+        check_address,
+        check_broker,
+        check_workers,
+        check_email,
+        check_sms,
+        check_campaigns,
+        check_counters,
+    ]
+    return [database, *(check() for check in checks)]
+
+
+def check_readiness() -> list[Check]:
+    """Return the checks that decide whether this installation can work now, for ``/readyz``."""
+    database = check_database()
+    if database.status == FAILED:
+        return [database]
+    return [database, check_broker(), check_workers(), check_campaigns()]
+
+
+def check_database() -> Check:
+    """Check that the database answers and its tables are up to date."""
+    try:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return Check(
+            "database", FAILED, "The database does not answer.", "Start it, or mend DATABASE_URL."
+        )
+    if missing:
+        message = f"{len(missing)} migrations have not been applied."
+        return Check("database", FAILED, message, "Run: python manage.py migrate")
+    kind = "PostgreSQL" if connection.vendor == "postgresql" else "SQLite"
+    return Check("database", OK, f"{kind} answers, and its tables are up to date.")
+
+
+def check_keys() -> Check:
+    """Check that the encryption keys open what is stored."""
+    customers = Customer.objects.alive().order_by("pk")
+    for customer in [customers.first(), customers.last()]:
+        try:
+            if customer is not None:
+                _ = customer.email, customer.phone
+        except DecryptionError as error:
+            fix = "Put the lost key back into FIELD_ENCRYPTION_KEYS."
+            return Check("keys", FAILED, str(error), fix)
+    return Check("keys", OK, "The encryption keys open what is stored.")
+
+
+def check_address() -> Check:
+    """Check that links and QR codes lead somewhere safe."""
+    if settings.PUBLIC_BASE_URL.startswith("https://"):
+        return Check("address", OK, f"Links and QR codes lead to {settings.PUBLIC_BASE_URL}.")
+    return Check(
+        "address",
+        WARNING,
+        f"Links and QR codes lead to {settings.PUBLIC_BASE_URL}, without TLS.",
+        "Before real customers get messages, set PUBLIC_BASE_URL to an https:// address.",
+    )
+
+
+def check_broker() -> Check:
+    """Check that the broker answers, and that Redis keeps what it is given."""
+    if not settings.REDIS_URL:
+        return Check("broker", OK, "The embedded broker in files, for one machine.")
+    try:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3
+        )
+        client.ping()
+    except (redis.RedisError, OSError):
+        return Check(
+            "broker",
+            FAILED,
+            "Redis does not answer: campaigns wait, nothing is lost.",
+            "Start Redis, or mend REDIS_URL.",
+        )
+    return _check_redis_settings(client)
+
+
+def _check_redis_settings(client: "redis.Redis") -> Check:
+    try:
+        found: Any = client.config_get("appendonly", "maxmemory-policy")
+    except redis.RedisError:
+        return Check("broker", OK, "Redis answers; its settings cannot be read from here.")
+    wrong = [
+        f"{name} {wanted}"
+        for name, wanted in (("appendonly", "yes"), ("maxmemory-policy", "noeviction"))
+        if found.get(name) != wanted
+    ]
+    if not wrong:
+        return Check("broker", OK, "Redis answers and keeps what it is given.")
+    message = "Redis answers, but may drop messages; Handbill makes up for them within seconds."
+    return Check("broker", WARNING, message, "In redis.conf set: " + ", ".join(wrong))
+
+
+def check_workers() -> Check:
+    """Check that beat, broker and a worker have just worked together."""
+    heartbeat = Heartbeat.objects.filter(name=SWEEPER).first()
+    now = database_now()
+    if heartbeat is not None and now - heartbeat.at < SILENCE:
+        return Check("workers", OK, "Worker and beat are at work.")
+    since = "never since the tables were made" if heartbeat is None else _ago(now - heartbeat.at)
+    return Check(
+        "workers",
+        FAILED,
+        f"Worker and beat were last seen at work {since}: campaigns wait, nothing is lost.",
+        "Start both: celery -A config worker, and celery -A config beat.",
+    )
+
+
+def _ago(time: timedelta) -> str:
+    seconds = round(time.total_seconds())
+    return f"{seconds} s ago" if seconds < 120 else f"{seconds // 60} minutes ago"
+
+
+def check_email() -> Check:
+    """Check that emails have somewhere to go and somebody to come from."""
+    if settings.EMAIL_BACKEND.startswith("campaigns.channels.capture."):
+        message = "Emails are captured to disk, not sent."
+        return Check("email", WARNING, message, "Set EMAIL_BACKEND=sendgrid to send them.")
+    if not settings.DEFAULT_FROM_EMAIL:
+        message = "No sender address is configured."
+        return Check("email", FAILED, message, "Set DEFAULT_FROM_EMAIL.")
+    return Check("email", OK, f"Emails leave through {settings.EMAIL_BACKEND}.")
+
+
+def check_sms() -> Check:
+    """Check that texts have somewhere to go."""
+    if settings.SMS_BACKEND == "capture":
+        message = "Texts are captured to disk, not sent."
+        return Check("sms", WARNING, message, "Set SMS_BACKEND=twilio to send them.")
+    return Check("sms", OK, "Texts leave through Twilio.")
+
+
+def check_campaigns() -> Check:
+    """Check that no campaign stands still that should move."""
+    stalled = [campaign.pk for campaign in _stalled_campaigns(database_now())]
+    if not stalled:
+        return Check("campaigns", OK, "No campaign stands still.")
+    listed = ", ".join(map(str, stalled))
+    return Check(
+        "campaigns",
+        FAILED,
+        f"Campaigns that should move stand still: {listed}.",
+        "See that worker and beat run, then: python manage.py recover",
+    )
+
+
+def _stalled_campaigns(now: datetime) -> Iterator[Campaign]:
+    long_ago = now - timedelta(minutes=2)
+    overdue = Q(status=Campaign.Status.QUEUED, sent_at__lt=long_ago) | Q(
+        status=Campaign.Status.SCHEDULED, scheduled_for__lt=long_ago
+    )
+    yield from Campaign.objects.filter(overdue)
+    for campaign in Campaign.objects.filter(status=Campaign.Status.SENDING):
+        expired = Delivery.objects.filter(
+            campaign=campaign, status=Delivery.Status.SENDING, lease_until__lt=long_ago
+        )
+        if expired.exists():
+            yield campaign
+
+
+def check_counters() -> Check:
+    """Check that the counters of every campaign equal its rows."""
+    counts: dict[int, dict[str, int]] = {}
+    rows = (
+        Delivery.objects.filter(status__in=[Delivery.Status.SENT, Delivery.Status.FAILED])
+        .order_by()
+        .values_list("campaign_id", "channel", "status")
+        .annotate(Count("pk"))
+    )
+    for campaign_id, channel, status, count in rows:
+        counts.setdefault(campaign_id, {})[COUNTERS[channel, status]] = count
+    columns = list(COUNTERS.values())
+    wrong = [
+        campaign.pk
+        for campaign in Campaign.objects.only(*columns)
+        if any(
+            getattr(campaign, column) != counts.get(campaign.pk, {}).get(column, 0)
+            for column in columns
+        )
+    ]
+    if not wrong:
+        return Check("counters", OK, "The counters of every campaign equal its rows.")
+    # While a campaign is sending, a count and its rows are read at two instants.
+    running = Campaign.objects.filter(pk__in=wrong, status=Campaign.Status.SENDING).count()
+    status = WARNING if running == len(wrong) else FAILED
+    listed = ", ".join(map(str, wrong))
+    return Check(
+        "counters",
+        status,
+        f"Campaigns whose counters differ from their rows: {listed}.",
+        "Look again when they have finished; report it if it stays.",
+    )
