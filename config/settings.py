@@ -1,6 +1,7 @@
 """Handbill's settings, top to bottom, all from the environment. README lists the variables."""
 
 import sys
+import warnings
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -211,11 +212,18 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = read.read_text(
     "DEFAULT_FROM_EMAIL", "coupons@example.com" if DEBUG else ""
 )
 ANYMAIL = {
+    # Whatever another of anymail's providers needs, such as ANYMAIL_MAILGUN_API_KEY (E-1).
+    **{
+        name.removeprefix("ANYMAIL_"): read.read_text(name)
+        for name in read.env.ENVIRON
+        if name.startswith("ANYMAIL_")
+    },
     "SENDGRID_API_KEY": read.read_text("SENDGRID_API_KEY"),
     "SENDGRID_API_URL": read.read_web_address("SENDGRID_API_URL", "https://api.sendgrid.com/v3")
     + "/",
     "REQUESTS_TIMEOUT": PROVIDER_TIMEOUT_SECONDS,
 }
+EMAIL_TIMEOUT = PROVIDER_TIMEOUT_SECONDS  # of Django's SMTP backend
 if _email_backends["sendgrid"] == EMAIL_BACKEND and not ANYMAIL["SENDGRID_API_KEY"]:
     raise ImproperlyConfigured(
         "SENDGRID_API_KEY is not set: set it, or set EMAIL_BACKEND=capture to keep emails on disk."
@@ -224,6 +232,7 @@ SENDGRID_WEBHOOK_VERIFICATION_KEY = read.read_text("SENDGRID_WEBHOOK_VERIFICATIO
 EMAIL_PROVIDER_RATE_LIMIT = read.read_integer("EMAIL_PROVIDER_RATE_LIMIT", 0)
 # Anymail's contract with SendGrid is checked by our own contract tests.
 SILENCED_SYSTEM_CHECKS = ["anymail.W003"]
+warnings.filterwarnings("ignore", message="django-anymail has dropped official support")
 
 # --- SMS ----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.mime.image import MIMEImage
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 PLACE = "capture"
 SUFFIX = ".sealed"
+_CID = re.compile(r"""cid:([^"'\s)>]+)""")
 _NAME = re.compile(r"(\d{20})-(email|sms)-[0-9a-f]{16}")
 
 
@@ -62,12 +64,16 @@ class CapturedMessage:
     images: tuple[CapturedImage, ...] = ()
 
     @property
+    def receiver(self) -> tuple[str, str]:
+        """The receiver's name, empty where it is unknown, and address or number."""
+        name, address = parseaddr(self.to)
+        return name, address or self.to
+
+    @property
     def shown_html(self) -> str:
         """The HTML with its image parts as data URIs, as a browser can show it."""
-        html = self.html
-        for image in self.images:
-            html = html.replace(f"cid:{image.content_id}", image.data_uri)
-        return html
+        addresses = {image.content_id: image.data_uri for image in self.images}
+        return _CID.sub(lambda found: addresses.get(found[1], found[0]), self.html)
 
 
 def _folder() -> Path:

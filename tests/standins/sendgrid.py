@@ -215,7 +215,11 @@ class SendGrid(Provider):
         html = contents.get("text/html", "")
         for mark, text in envelope.get("substitutions", {}).items():
             html = html.replace(mark, text)
-        parts = [part["content"] for part in mail.get("attachments", ())]
+        parts = [
+            part["content"]
+            for part in mail.get("attachments", ())
+            if part.get("type", "").startswith("image/")
+        ]
         images = [*parts, *DATA_URI.findall(html)]
         custom_args = {**mail.get("custom_args", {}), **envelope.get("custom_args", {})}
         code = SHORT_CODE.search(html)

@@ -26,6 +26,8 @@ from tests.standins.ledger import LedgerEntry
 
 ACTIONS = {"answer", "slow", "hang", "close", "drop", "drop_unread", "drip", "garble"}
 LEDGER_PAGE = 2000
+# In how many pieces an answer drips.
+DROPS = 100
 # linger on, for zero seconds: close() sends a reset.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -144,13 +146,15 @@ class Server:
         )
         self.port = self._listener.sockets[0].getsockname()[1]
 
-    def refuse(self) -> None:
+    async def refuse(self) -> None:
         """Close the provider's port and every connection to it."""
         if self._listener:
             self._listener.close()
             self._listener = None
         for connection in list(self.open):
             connection.transport.abort()
+        while self.open:
+            await asyncio.sleep(0)
 
     def reset(self) -> None:
         self.ledger.clear()
@@ -199,7 +203,7 @@ class Server:
         elif request.path == "/_listen" and content["open"]:
             await self.listen(self.port)
         elif request.path == "/_listen":
-            self.refuse()
+            await self.refuse()
         else:
             return Reply(404, b"")
         return Reply.of_json(200, {"ok": True})
@@ -310,10 +314,18 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         else:
             content = reply.encoded()
-            pause = rule.seconds / len(content)
-            for position in range(len(content)):
-                later(pause * position, self.transport.write, content[position : position + 1])
-            later(rule.seconds, self._finish, b"")
+            size = -(-len(content) // DROPS)
+            drops = [content[start : start + size] for start in range(0, len(content), size)]
+            self._drip(drops, rule.seconds / len(drops))
+
+    def _drip(self, drops: list[bytes], pause: float) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(drops[0])
+        if drops[1:]:
+            asyncio.get_running_loop().call_later(pause, self._drip, drops[1:], pause)
+        else:
+            self._finish(b"")
 
     def _abort(self) -> None:
         link = self.transport.get_extra_info("socket")

@@ -3,7 +3,6 @@
 """
 
 import base64
-import math
 import re
 import uuid
 from collections.abc import Iterator
@@ -36,12 +35,17 @@ GSM_7_TWICE = set("\f^{}\\[~]|€")
 
 
 def count_segments(body: str) -> int:
-    """Return how many segments a text takes: 160 or 153 of GSM-7, 70 or 67 of UTF-16 units."""
+    """Return how many segments a text takes; no character is torn in two between them."""
     if set(body) <= GSM_7 | GSM_7_TWICE:
-        places, one, each = len(body) + sum(mark in GSM_7_TWICE for mark in body), 160, 153
+        places, one, each = [2 if mark in GSM_7_TWICE else 1 for mark in body], 160, 153
     else:
-        places, one, each = len(body.encode("utf-16-be")) // 2, 70, 67
-    return 1 if places <= one else math.ceil(places / each)
+        places, one, each = [len(mark.encode("utf-16-be")) // 2 for mark in body], 70, 67
+    if sum(places) <= one:
+        return 1
+    segments, used = 1, 0
+    for size in places:
+        segments, used = (segments + 1, size) if used + size > each else (segments, used + size)
+    return segments
 
 
 def violations(form: dict[str, list[str]]) -> Iterator[tuple[int, str]]:
