@@ -166,10 +166,9 @@ def campaign_figures(campaign: Campaign) -> CampaignFigures:
     """Return every figure of ``campaign``, in a fixed number of queries whatever its size."""
     deliveries = Delivery.objects.filter(campaign=campaign)
     redeemed = _redemptions([campaign.pk])
-    channels = _channel_figures(campaign, deliveries)
     return CampaignFigures(
         campaign=campaign,
-        channels=channels,
+        channels=channel_figures(campaign),
         segments=_segment_figures(deliveries, redeemed),
         redemption=_redemption_figures(campaign, redeemed),
         reached=deliveries.filter(status=Delivery.Status.SENT, bounced_at=None)
@@ -202,12 +201,12 @@ def _opt_outs(campaign: Campaign) -> QuerySet[ConsentEvent]:
     ).order_by()
 
 
-def _channel_figures(
-    campaign: Campaign, deliveries: QuerySet[Delivery]
-) -> dict[str, ChannelFigures]:
+def channel_figures(campaign: Campaign) -> dict[str, ChannelFigures]:
+    """Return the figures of each channel, also of one the campaign does not use: all are 0."""
     figures = {channel.value: ChannelFigures(channel.value) for channel in Channel}
     rows = (
-        deliveries.order_by()
+        Delivery.objects.filter(campaign=campaign)
+        .order_by()
         .values("channel", "status", "code")
         .annotate(
             n=Count("id"),

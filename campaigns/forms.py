@@ -1,6 +1,7 @@
 """The forms of the campaign pages; each checks what it reads and writes nothing."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.validators import MinValueValidator
@@ -16,7 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campaigns.content.checks import check_content
+from campaigns.content.templates import examine_template
 from campaigns.models import Campaign
 from customers.models import Segment
 from customers.segments import ALL
@@ -33,10 +34,13 @@ OFFER_FIELDS = (
     "max_redemptions",
     "max_discount",
 )
+CONTENT_FIELDS = ("subject", "email_content", "sms_content")
+# The errors of one template that are shown at once.
+MOST_ERRORS = 5
 AUDIENCE_FIELDS = ("target_all", "target_segments", "excluded_segments")
 
 
-class SegmentsField(forms.ModelMultipleChoiceField):
+class SegmentsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Several segments, each shown with its number of customers."""
 
     def __init__(self, **options: Any) -> None:
@@ -48,10 +52,11 @@ class SegmentsField(forms.ModelMultipleChoiceField):
         )
 
     def label_from_instance(self, obj: Any) -> str:
+        """Return the name with the size."""
         return f"{obj.name} ({obj.size:,})"
 
 
-class AudienceForm(forms.ModelForm[Campaign]):
+class AudienceForm(forms.ModelForm):  # type: ignore[type-arg]
     """Who a campaign is for."""
 
     target_segments = SegmentsField(
@@ -63,8 +68,8 @@ class AudienceForm(forms.ModelForm[Campaign]):
 
     class Meta:
         model = Campaign
-        fields = AUDIENCE_FIELDS
-        widgets = {"target_all": UnfoldBooleanSwitchWidget}
+        fields: tuple[str, ...] = AUDIENCE_FIELDS
+        widgets: ClassVar[dict[str, Any]] = {"target_all": UnfoldBooleanSwitchWidget}
 
     def audience(self) -> dict[str, Any]:
         """Return the arguments of ``update_campaign`` and ``create_campaign``."""
@@ -145,7 +150,7 @@ class CampaignForm(AudienceForm):
             "send_rate_limit_emails",
             "send_rate_limit_sms",
         )
-        widgets = {
+        widgets: ClassVar[dict[str, Any]] = {
             **AudienceForm.Meta.widgets,
             "email_content": UnfoldAdminTextareaWidget(
                 attrs={"class": "hb-editor", "rows": 28, "spellcheck": "false"}
@@ -162,21 +167,16 @@ class CampaignForm(AudienceForm):
         super().__init__(*args, **options)
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        subject, email, sms = (
-            cleaned.get(name, "") for name in ("subject", "email_content", "sms_content")
-        )
-        if not email.strip() and not sms.strip():
+        """Name every error of the three templates at its field and line (R-1)."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        contents = {name: cleaned.get(name) or "" for name in CONTENT_FIELDS}
+        if not contents["email_content"].strip() and not contents["sms_content"].strip():
             self.add_error("email_content", "Write an email, a text message, or both.")
+        for name, source in contents.items():
+            for error in examine_template(source, field=name).errors[:MOST_ERRORS]:
+                self.add_error(name, error.message)
         if cleaned.get("has_qr_code") and not cleaned.get("offer_title", "").strip():
             self.add_error("offer_title", "Say what the coupon is worth: customers see this.")
-        for problem in check_content(
-            subject=subject,
-            email_content=email,
-            sms_content=sms,
-            has_qr_code=bool(cleaned.get("has_qr_code")),
-        ):
-            ...
         return cleaned
 
     def changes(self) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class CampaignForm(AudienceForm):
         return {name: self.cleaned_data[name] for name in names & own}
 
 
-class RunningCampaignForm(forms.ModelForm[Campaign]):
+class RunningCampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     """What may still be changed once a campaign has left draft (M-3)."""
 
     class Meta:
@@ -228,8 +228,9 @@ class ScheduleForm(forms.Form):
         error_messages={"required": "Choose the day and the time."},
     )
 
-    def clean_at(self) -> Any:
-        at = self.cleaned_data["at"]
+    def clean_at(self) -> datetime:
+        """Refuse a time that has passed."""
+        at: datetime = self.cleaned_data["at"]
         if at <= timezone.now():
             raise forms.ValidationError("This time has passed: choose a later one.")
         return at
@@ -248,6 +249,7 @@ class TestSendForm(forms.Form):
     )
 
     def clean_addresses(self) -> list[str]:
+        """Return the addresses as they were typed."""
         parts = self.cleaned_data["addresses"].replace(",", "\n").replace(";", "\n").split("\n")
         return [part.strip() for part in parts if part.strip()]
 

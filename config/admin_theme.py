@@ -61,7 +61,7 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
     (
         "At the till",
         [
-            ("Scan page", "qr_code_scanner", "scan", ("qrcodes.redeem",)),
+            ("Scan page", "qr_code_scanner", "qrcodes:scan", ("qrcodes.redeem",)),
             (
                 "Redemptions",
                 "redeem",

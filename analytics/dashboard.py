@@ -1,0 +1,99 @@
+"""What the home page shows: what runs, what waits for somebody, what came back (A-2)."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from analytics.figures import customers_redeemed
+from campaigns.live import LiveState, live_states
+from campaigns.models import Campaign, Delivery
+from customers.models import Channel
+from qrcodes.models import Redemption
+
+Status = Campaign.Status
+RUNNING = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.PAUSED)
+MOST_CAMPAIGNS = 6
+DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something that goes no further until a person decides."""
+
+    campaign: Campaign
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecentCampaign:
+    """A campaign that is over, and how many customers it brought."""
+
+    state: LiveState
+    customers_redeemed: int
+
+    @property
+    def sent(self) -> int:
+        """Messages sent, over all channels."""
+        return self.state.campaign.emails_sent + self.state.campaign.sms_sent
+
+
+def running_campaigns() -> list[LiveState]:
+    """Return the campaigns that are under way or about to be, newest first."""
+    return live_states(Campaign.objects.filter(status__in=RUNNING)[:MOST_CAMPAIGNS])
+
+
+def recent_campaigns() -> list[RecentCampaign]:
+    """Return the last campaigns that are over, newest first."""
+    over = list(
+        Campaign.objects.filter(status__in=(Status.COMPLETED, Status.CANCELLED)).order_by(
+            "-sent_at", "-pk"
+        )[:MOST_CAMPAIGNS]
+    )
+    redeemed = customers_redeemed([campaign.pk for campaign in over])
+    return [
+        RecentCampaign(state, redeemed.get(state.campaign.pk, 0)) for state in live_states(over)
+    ]
+
+
+def open_decisions() -> list[Decision]:
+    """Return what waits for a person: campaigns that stopped, texts nobody knows the fate of."""
+    stopped = [
+        Decision(campaign, f"It {_WHAT_STOPPED[campaign.status]}: {campaign.status_reason}")
+        for campaign in Campaign.objects.filter(status__in=_WHAT_STOPPED).exclude(status_reason="")
+    ]
+    unconfirmed = (
+        Delivery.objects.filter(status=Delivery.Status.UNCONFIRMED, channel=Channel.SMS)
+        .order_by()
+        .values_list("campaign_id")
+        .annotate(n=Count("pk"))
+    )
+    counts = dict(unconfirmed)
+    return stopped + [
+        Decision(campaign, _unconfirmed_sentence(counts[campaign.pk]))
+        for campaign in Campaign.objects.filter(pk__in=counts)
+    ]
+
+
+_WHAT_STOPPED = {Status.FAILED.value: "could not run", Status.PAUSED.value: "was paused"}
+
+
+def _unconfirmed_sentence(count: int) -> str:
+    texts = "1 text" if count == 1 else f"{count:,} texts"
+    return f"{texts} may or may not have arrived. Sending again costs money, so a person decides."
+
+
+def redemptions_by_day() -> list[tuple[date, int]]:
+    """Return the redemptions of each of the last 14 days, today last, in the business's zone."""
+    today = timezone.localdate()
+    first = today - timedelta(days=DAYS - 1)
+    counts = dict(
+        Redemption.objects.filter(qr_code__is_test=False, redeemed_at__date__gte=first)
+        .order_by()
+        .values_list(TruncDate("redeemed_at"))
+        .annotate(n=Count("pk"))
+    )
+    days = [first + timedelta(days=n) for n in range(DAYS)]
+    return [(day, counts.get(day, 0)) for day in days]

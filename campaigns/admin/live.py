@@ -1,0 +1,84 @@
+"""What keeps pages moving without a reload: the poll, and the panel of one campaign (D-8)."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from analytics.figures import channel_figures
+from campaigns.admin.page import VIEW, campaign_page, rights
+from campaigns.live import MOVING, live_states
+from campaigns.models import Campaign, Delivery
+from campaigns.progress import progress_of
+from campaigns.reasons import reason_sentence
+from customers.models import Channel
+
+MOST_AT_ONCE = 200
+Status = Campaign.Status
+
+WHAT_HAPPENS = {
+    Status.DRAFT: "This is a draft: nothing has been sent.",
+    Status.SCHEDULED: "It starts by itself at its time. Until then it can be made a draft again.",
+    Status.QUEUED: "The audience is being written down; sending then starts by itself.",
+    Status.SENDING: "Messages are leaving. You can close this page: nothing depends on it.",
+    Status.PAUSED: "Nothing leaves until somebody resumes it.",
+    Status.COMPLETED: "Everything that could be sent has been sent.",
+    Status.FAILED: "It could not run. Mend the cause, then send it again.",
+    Status.CANCELLED: "What had not left when it was cancelled never will.",
+}
+
+
+def poll(request: HttpRequest) -> HttpResponse:
+    """Answer how far the asked campaigns are."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    asked = request.GET.get("ids", "").split(",")[:MOST_AT_ONCE]
+    ids = [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 18]
+    states = live_states(Campaign.objects.filter(pk__in=ids))
+    return JsonResponse({"campaigns": [state.as_dict() for state in states]})
+
+
+@campaign_page()
+def panel(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """Render the panel alone: a page fetches it when the campaign has changed its state."""
+    return render(request, "admin/campaigns/campaign/panel.html", panel_context(request, campaign))
+
+
+def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """Return what the panel shows: state, figures by channel, reasons, and what may be done."""
+    (state,) = live_states([campaign])
+    (progress,) = progress_of([campaign])
+    may = rights(request)
+    return {
+        "campaign": campaign,
+        "state": state,
+        "what_happens": WHAT_HAPPENS[Status(campaign.status)],
+        "channels": [
+            {
+                "label": Channel(name).label,
+                "name": name,
+                "figures": counts,
+                "limit": campaign.rate_limit(name),
+            }
+            for name, counts in progress.channels.items()
+        ],
+        "troubles": [
+            {
+                "channel": channel,
+                "label": Channel(channel).label,
+                "status": status,
+                "status_label": Delivery.Status(status).label,
+                "code": code,
+                "reason": reason_sentence(code),
+                "count": count,
+            }
+            for channel, figures in channel_figures(campaign).items()
+            for status, code, count in figures.reasons
+        ],
+        "can_retry": may["send"]
+        and campaign.status == Status.COMPLETED
+        and any(counts.failed for counts in progress.channels.values()),
+        "can_cancel": may["send"] and campaign.status in MOVING | {Status.SCHEDULED, Status.PAUSED},
+        "may": may,
+    }
