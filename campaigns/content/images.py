@@ -1,0 +1,103 @@
+"""How pictures travel with an email: inside it, as parts, or at an address (R-3)."""
+
+import base64
+import binascii
+import functools
+import hashlib
+import re
+from dataclasses import dataclass
+from html import escape
+
+INLINE, CID, HOSTED = "inline", "cid", "hosted"
+
+_QR_PREFIX = re.compile(r"data:image/png;base64,\s*\Z", re.IGNORECASE)
+_DATA_URI = re.compile(
+    r"data:image/(?P<subtype>png|jpeg|jpg|gif|webp);base64,(?P<content>[A-Za-z0-9+/=\s]+)",
+    re.IGNORECASE,
+)
+_LONGEST_PREFIX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class InlineImage:
+    """An image that travels with an email and is shown by ``cid:content_id``."""
+
+    content_id: str
+    content: bytes
+    subtype: str
+    file_name: str
+
+    @property
+    def is_qr_code(self) -> bool:
+        """Whether it is the customer's QR code."""
+        return self.content_id.startswith("qr-")
+
+
+def apply_image_strategy(
+    html: str,
+    *,
+    qr_code_base64: str,
+    qr_code_url: str,
+    qr_strategy: str,
+    image_strategy: str,
+) -> tuple[str, tuple[InlineImage, ...]]:
+    """Return finished HTML with its pictures where the strategies want them, and their parts.
+
+    The QR code is found by its content. Any other picture that the author wrote as a data URI has
+    no address of its own, so ``hosted`` makes a part of it as ``cid`` does. What cannot be decoded
+    is left as it is.
+    """
+    images: dict[str, InlineImage] = {}
+    if qr_code_base64 and qr_strategy != INLINE and qr_code_base64 in html:
+        replacement = qr_code_url
+        if qr_strategy == CID:
+            image = _image_of("qr", "png", qr_code_base64)
+            replacement = f"cid:{image.content_id}"
+        html, replaced = _replace_qr(html, qr_code_base64, replacement)
+        if replaced and qr_strategy == CID:
+            images[image.content_id] = image
+    if image_strategy != INLINE and "data:image/" in html:
+        html = _replace_others(html, qr_code_base64, images)
+    return html, tuple(images.values())
+
+
+def _replace_qr(html: str, content: str, replacement: str) -> tuple[str, bool]:
+    first, *others = html.split(content)
+    pieces = [first]
+    replaced = False
+    for following in others:
+        before = pieces[-1]
+        prefix = _QR_PREFIX.search(before, max(0, len(before) - _LONGEST_PREFIX))
+        if prefix and replacement:
+            pieces[-1] = before[: prefix.start()]
+            replaced = True
+        pieces += (escape(replacement) if prefix and replacement else content, following)
+    return "".join(pieces), replaced
+
+
+def _replace_others(html: str, qr_content: str, images: dict[str, InlineImage]) -> str:
+    def replace(found: re.Match[str]) -> str:
+        content = "".join(found["content"].split())
+        if content == qr_content:
+            return found[0]
+        try:
+            image = _known_image(found["subtype"].lower(), content)
+        except binascii.Error:
+            return found[0]
+        images[image.content_id] = image
+        return f"cid:{image.content_id}"
+
+    return _DATA_URI.sub(replace, html)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_image(subtype: str, content: str) -> InlineImage:
+    # The same picture is in every message of a campaign.
+    return _image_of("image", "jpeg" if subtype == "jpg" else subtype, content)
+
+
+def _image_of(kind: str, subtype: str, content: str) -> InlineImage:
+    """Return the part for base64 ``content``; its id follows from what it shows (RFC 2392)."""
+    decoded = base64.b64decode(content, validate=True)
+    name = f"{kind}-{hashlib.sha256(decoded).hexdigest()[:16]}"
+    return InlineImage(f"{name}@handbill", decoded, subtype, f"{name}.{subtype}")

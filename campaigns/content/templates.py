@@ -1,0 +1,136 @@
+"""One template: checked, compiled, and run within a bound on what it writes."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from jinja2 import Template
+
+from campaigns.content.errors import ContentError
+from campaigns.content.html_limits import HtmlRefused, check_tags
+from campaigns.content.html_tokens import tokenize
+from campaigns.content.layout import check_slots
+from campaigns.content.safety import Examined, examine
+from campaigns.content.sandbox import NotComputable, Sandbox
+from campaigns.content.slots import mark, without_marks
+
+MAX_SOURCE = {"subject": 1_000, "email_content": 500_000, "sms_content": 10_000}
+MAX_OUTPUT = {"subject": 1_000, "email_content": 500_000, "sms_content": 1_600}
+
+HTML_SANDBOX = Sandbox(autoescape=True)
+TEXT_SANDBOX = Sandbox(autoescape=False)
+
+
+def sandbox_for(field: str) -> Sandbox:
+    """Return the sandbox of a campaign's field: only HTML is escaped."""
+    return HTML_SANDBOX if field == "email_content" else TEXT_SANDBOX
+
+
+def clean_source(source: str) -> str:
+    """Return a template as it is compiled: lines end in one character, no marks of ours."""
+    return without_marks(source).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def examine_template(source: str, *, field: str) -> Examined:
+    """Read a template and return its tree, its placeholders and every error in it."""
+    largest = MAX_SOURCE[field]
+    if len(source) > largest:
+        too_large = Examined()
+        too_large.errors.append(
+            ContentError(
+                "template_too_large",
+                f"it has more than {largest:,} characters. Make it shorter.",
+                field=field,
+            )
+        )
+        return too_large
+    source = clean_source(source)
+    examined = examine(source, field=field, sandbox=sandbox_for(field))
+    if field == "email_content" and not examined.errors:
+        examined.errors.extend(_examine_html(source))
+    return examined
+
+
+def _examine_html(source: str) -> Iterator[ContentError]:
+    """Yield what is wrong with the HTML whatever the conditions in it say, with the exact line."""
+    starts, lines = [0], [1]
+    pieces: list[str] = []
+    length = slots = 0
+    for line, kind, text in HTML_SANDBOX.lexer.tokeniter(source, None):
+        piece = text if kind == "data" else mark(slots) if kind == "variable_begin" else ""
+        if kind == "data":
+            starts.append(length)
+            lines.append(line)
+        slots += kind == "variable_begin"
+        pieces.append(piece)
+        length += len(piece)
+    outline = "".join(pieces)
+    tokens = list(tokenize(outline))
+    for check in (check_tags, check_slots):
+        try:
+            check(tokens)
+        except HtmlRefused as refused:
+            block = bisect_right(starts, refused.position) - 1
+            line = lines[block] + outline.count("\n", starts[block], refused.position)
+            yield ContentError(
+                "template_refused", refused.message, field="email_content", line=line
+            )
+
+
+class MessageTemplate:
+    """A compiled template of one field; ``placeholders`` are those it uses."""
+
+    def __init__(self, source: str, *, field: str) -> None:
+        """Check and compile. Raises the first ContentError."""
+        examined = examine_template(source, field=field)
+        if examined.errors or examined.tree is None:
+            raise examined.errors[0]
+        self.field = field
+        self.source = clean_source(source)
+        self.placeholders = frozenset(examined.placeholders)
+        self._template: Template = sandbox_for(field).from_string(examined.tree)
+
+    def pieces(self, context: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the output piece by piece: in HTML, values are Markup and the author's text is not.
+
+        Raises ContentError ``output_too_large`` or ``render_failed``.
+        """
+        largest = MAX_OUTPUT[self.field]
+        size = 0
+        try:
+            template = self._template
+            for piece in template.root_render_func(template.new_context(dict(context))):
+                size += len(piece)
+                if size > largest:
+                    break
+                yield piece
+        except Exception as error:
+            raise self._failure(error) from None
+        if size > largest:
+            raise ContentError(
+                "output_too_large",
+                f"filled in, it has more than {largest:,} characters. Make it shorter.",
+                field=self.field,
+            )
+
+    def _failure(self, error: Exception) -> ContentError:
+        """Return a failure without the error's own words: they may quote a customer's data."""
+        line = None
+        trace: TracebackType | None = error.__traceback__
+        while trace:
+            if trace.tb_frame.f_globals.get("__jinja_template__") is self._template:
+                line = self._template.get_corresponding_lineno(trace.tb_lineno)
+            trace = trace.tb_next
+        if isinstance(error, NotComputable):
+            what = f"this is {error}"
+        elif isinstance(error, TypeError):
+            what = "this compares or changes values of different kinds"
+        else:
+            what = "this does not work with the values of this customer"
+        return ContentError(
+            "render_failed",
+            f"{what}. Turn texts into numbers with |int or |float first, or ask with {{% if %}}.",
+            field=self.field,
+            line=line,
+        )
