@@ -25,6 +25,24 @@ class PreferencesLink:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One channel a customer has an address for; ``address`` is masked."""
+
+    channel: str
+    name: str
+    address: str
+    subscribed: bool
+
+
+def _mask(channel: str, address: str) -> str:
+    """Return enough of an address for its owner to know it: j•••@example.com, ••• 4567."""
+    if channel == Channel.EMAIL:
+        local, _, domain = address.rpartition("@")
+        return f"{local[:1]}•••@{domain}"
+    return f"••• {address[-4:]}"
+
+
 def _signer() -> signing.Signer:
     # A point, because a colon in an address ends up percent-encoded in some mail programs.
     return signing.Signer(sep=".", salt=_SALT)
@@ -57,6 +75,21 @@ def open_preferences_link(signed: str) -> PreferencesLink:
             "This link does not work. Use the one in the latest message you got from us.",
         )
     return PreferencesLink(customer, str(source))
+
+
+def list_preferences(link: PreferencesLink) -> list[Preference]:
+    """Return the channels this customer can switch, those without an address left out."""
+    names = {Channel.EMAIL.value: "Emails", Channel.SMS.value: "Text messages"}
+    return [
+        Preference(
+            channel=channel,
+            name=name,
+            address=_mask(channel, link.customer.address_for(channel)),
+            subscribed=getattr(link.customer, f"{channel}_subscribed"),
+        )
+        for channel, name in names.items()
+        if getattr(link.customer, f"{ADDRESS_FIELD[channel]}_index")
+    ]
 
 
 def unsubscribe_with_one_click(link: PreferencesLink) -> None:

@@ -209,7 +209,7 @@ def _first_answer(scan: _Scan) -> Verdict | None:
             "nonce_reused",
             "This nonce was used for another code: use a new one for every new scan.",
         )
-    return Verdict.from_answer(attempt.answer, qr_code_id=attempt.qr_code_id)
+    return Verdict.from_attempt(attempt)
 
 
 def _use_up(code: QRCode, now: datetime) -> bool:
@@ -252,7 +252,7 @@ def _accept(scan: _Scan, code: QRCode, now: datetime) -> Verdict:
         discount=scan.discount,
         note=scan.note,
     )
-    verdict = replace(verdict, redemption_id=redemption.pk)
+    verdict = replace(verdict, redemption_id=redemption.pk, attempt_id=attempt.pk)
     attempt.answer = verdict.as_dict()
     attempt.save(update_fields=["answer"])
     return verdict
@@ -268,8 +268,7 @@ def _redeem(scan: _Scan) -> Verdict:
     while True:
         verdict = judge(code, now=now, amount=scan.amount, discount=scan.discount)
         if not code or not verdict.is_accepted:
-            _record(scan, code, verdict, now)
-            return verdict
+            return replace(verdict, attempt_id=_record(scan, code, verdict, now).pk)
         if _use_up(code, now):
             return _accept(scan, code, now)
         # Somebody was faster: look again at what is left.
@@ -344,6 +343,6 @@ def check_code(
     code = find_code(scan.parsed)
     now = database_now()
     verdict = judge(code, now=now, amount=scan.amount)
-    if not verdict.is_accepted:
-        _record(scan, code, verdict, now)
-    return verdict
+    if verdict.is_accepted:
+        return verdict
+    return replace(verdict, attempt_id=_record(scan, code, verdict, now).pk)

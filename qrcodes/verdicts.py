@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 
+from qrcodes.models import ScanAttempt
+
 ACCEPTED = "accepted"
 REJECTED = "rejected"
 
@@ -19,7 +21,8 @@ class Verdict:
 
     ``redeemed_at``, ``location`` and ``staff`` say when, where and by whom: of this redemption, or
     of the earlier one when the reason is ``already_redeemed``. For a mere look ``redemption_id`` is
-    None although the status is ``accepted``. ``qr_code_id`` is for our own pages only.
+    None although the status is ``accepted``. ``qr_code_id`` and ``attempt_id``, the record of this
+    scan if there is one, are for our own pages only.
     """
 
     status: str
@@ -31,6 +34,7 @@ class Verdict:
     location: str = ""
     staff: str = ""
     qr_code_id: int | None = None
+    attempt_id: int | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -51,10 +55,15 @@ class Verdict:
         }
 
     @classmethod
-    def from_answer(cls, answer: dict[str, Any], *, qr_code_id: int | None) -> Self:
-        """Return what ``as_dict`` was made from."""
-        redeemed_at = parse_datetime(answer["redeemed_at"]) if answer["redeemed_at"] else None
-        return cls(**{**answer, "redeemed_at": redeemed_at, "qr_code_id": qr_code_id})
+    def from_attempt(cls, attempt: ScanAttempt) -> Self:
+        """Return what was answered to a recorded attempt."""
+        written = attempt.answer["redeemed_at"]
+        kept = {
+            "redeemed_at": parse_datetime(written) if written else None,
+            "qr_code_id": attempt.qr_code_id,
+            "attempt_id": attempt.pk,
+        }
+        return cls(**{**attempt.answer, **kept})
 
 
 def say_time(moment: datetime) -> str:

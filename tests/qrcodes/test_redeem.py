@@ -9,7 +9,8 @@ from config.errors import DomainError
 from qrcodes import codes, redeem
 from qrcodes.models import Offer, QRCode, Redemption, ScanAttempt
 from qrcodes.redeem import check_code, examine_code, redeem_code
-from tests.factories import LocationFactory, OfferFactory, QRCodeFactory, UserFactory
+from tests.factories import LocationFactory, OfferFactory, UserFactory
+from tests.qrcodes import stored
 from tests.settings import TEST_DATABASE
 
 NOW = datetime(2026, 11, 21, 13, 3, 0, tzinfo=UTC)  # 14:03 in Berlin
@@ -27,15 +28,8 @@ def clock(monkeypatch):
 
 
 def make_code(**fields) -> QRCode:
-    token = codes.make_token(1, 1)
-    code = QRCodeFactory(
-        **{"created_at": NOW - timedelta(days=1), "expires_at": NOW + timedelta(days=30)} | fields
-    )
-    token = codes.make_token(code.campaign_id, code.customer_id)
-    code.token = token
-    code.short_code_hash = codes.short_code_hash(codes.short_code_of(token))
-    code.save()
-    return code
+    dates = {"created_at": NOW - timedelta(days=1), "expires_at": NOW + timedelta(days=30)}
+    return stored.make_code(**dates | fields)
 
 
 def redeem_it(code: QRCode, **details):

@@ -1,0 +1,1 @@
+"""The coupon's pages: for its customer and for the till."""
