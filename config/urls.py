@@ -1,8 +1,16 @@
 """Every address of Handbill."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from campaigns.views import captured, health
 
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("captured/", captured.captured_list, name="captured-messages"),
+    path("captured/<slug:name>/", captured.captured_detail, name="captured-message"),
     path("admin/", admin.site.urls),
+    path("", include("customers.urls")),
+    path("", include("qrcodes.urls")),
 ]
