@@ -131,7 +131,7 @@ def check_broker() -> Check:
 
 def _check_redis_settings(client: "redis.Redis") -> Check:
     try:
-        found: Any = client.config_get("appendonly", "maxmemory-policy")
+        found: Any = client.config_get("*")
     except redis.RedisError:
         return Check("broker", OK, "Redis answers; its settings cannot be read from here.")
     wrong = [

@@ -283,7 +283,7 @@ RETRY_BACKOFF_SECONDS = read.read_numbers("RETRY_BACKOFF_SECONDS", [60, 240, 960
 
 REDIS_URL = read.read_text("REDIS_URL")
 BROKER_DIR = Path(read.read_text("BROKER_DIR", str(DATA_DIR / "broker")))
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
     if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):

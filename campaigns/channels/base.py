@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from campaigns.content.images import InlineImage
+
 
 class AnswerKind(StrEnum):
     """How a call to a provider ended."""
@@ -34,16 +36,6 @@ class Answer:
     code: str = ""
     provider_id: str = ""
     retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InlineImage:
-    """An image that travels with an email and is shown by ``cid:content_id``."""
-
-    content_id: str
-    content: bytes
-    subtype: str
-    file_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import logging
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 
 from campaigns.channels.base import OutgoingEmail, OutgoingSms
 from campaigns.content.placeholders import build_context
@@ -33,14 +32,13 @@ class Prepared:
     sms: OutgoingSms | None = None
 
 
-@lru_cache(maxsize=16)
-def _compiled(campaign_id: int, subject: str, email: str, sms: str) -> CompiledMessages:
-    return compile_campaign(subject=subject, email_content=email, sms_content=sms)
-
-
 def compiled_messages(campaign: Campaign) -> CompiledMessages:
-    """Return the compiled templates of a campaign, from this process's cache."""
-    return _compiled(campaign.pk, campaign.subject, campaign.email_content, campaign.sms_content)
+    """Return the compiled templates of a campaign. Raises DomainError for a broken one."""
+    return compile_campaign(
+        subject=campaign.subject,
+        email_content=campaign.email_content,
+        sms_content=campaign.sms_content,
+    )
 
 
 def tags_by_customer(customer_ids: list[int]) -> dict[int, list[str]]:
@@ -135,6 +133,7 @@ def fill_in(
         code=code,
         unsubscribe_url=preferences,
         preferences_url=preferences,
+        needed=compiled.placeholders_of(channel),
     )
     to = address or customer.address_for(channel)
     if not to:
