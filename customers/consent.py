@@ -1,6 +1,8 @@
 """The one way consent changes: an event and the customer's flag, in one transaction (C-4)."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -8,12 +10,21 @@ from config.clock import database_now
 from customers.models import ConsentAction, ConsentEvent, Customer
 
 
+def consent_columns(*, channel: str, action: str, source: str, at: datetime) -> dict[str, Any]:
+    """Return the columns of Customer that say what ``action`` made of ``channel``."""
+    return {
+        f"{channel}_subscribed": action == ConsentAction.OPT_IN,
+        f"{channel}_consent_at": at,
+        f"{channel}_consent_action": action,
+        f"{channel}_consent_source": source,
+    }
+
+
 def record_consent(*, customer_ids: Iterable[int], channel: str, action: str, source: str) -> int:
     """Append ``action`` for each customer whose last action on ``channel`` differs.
 
     Returns how many changed: saying the same again changes nothing.
     """
-    subscribed = action == ConsentAction.OPT_IN
     with transaction.atomic():
         changing = list(
             Customer.objects.select_for_update()
@@ -28,11 +39,6 @@ def record_consent(*, customer_ids: Iterable[int], channel: str, action: str, so
             for pk in changing
         )
         Customer.objects.filter(pk__in=changing).update(
-            **{
-                f"{channel}_subscribed": subscribed,
-                f"{channel}_consent_at": now,
-                f"{channel}_consent_action": action,
-                f"{channel}_consent_source": source,
-            }
+            **consent_columns(channel=channel, action=action, source=source, at=now)
         )
     return len(changing)

@@ -13,11 +13,14 @@ from config.errors import DomainError
 
 # What a spreadsheet makes of a long number in a column that is not text.
 _SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_NO_DIGIT = re.compile(r"\D")
 _EMAIL_INSIDE = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 
 
 def _visible(raw: str) -> str:
     """Drop invisible characters, which pasted addresses carry, and surrounding spaces."""
+    if raw.isascii():
+        return raw.strip()
     return "".join(c for c in raw if unicodedata.category(c) != "Cf").strip()
 
 
@@ -78,9 +81,9 @@ def holds_address(text: str, *, phone: str = "") -> bool:
     Digits alone count only where they are those of ``phone``, in E.164 or without its country code:
     birthdays and order numbers look like somebody's number.
     """
-    if _EMAIL_INSIDE.search(text):
+    if "@" in text and _EMAIL_INSIDE.search(text):
         return True
-    digits = "".join(c for c in text if c.isdigit())
+    digits = _NO_DIGIT.sub("", text)
     if len(digits) < 7:
         return False
     if phone and digits.lstrip("0") and phone.endswith(digits.lstrip("0")):

@@ -46,9 +46,15 @@ def parse_tags(raw: str) -> list[str]:
 
 def ensure_segments(names: Iterable[str]) -> dict[str, Segment]:
     """Return name → segment for normalised tag names, creating those that are missing."""
-    wanted = list(dict.fromkeys(names))
-    Segment.objects.bulk_create([Segment(name=name) for name in wanted], ignore_conflicts=True)
-    return {segment.name: segment for segment in Segment.objects.filter(name__in=wanted)}
+    wanted = set(names)
+    found = {segment.name: segment for segment in Segment.objects.filter(name__in=wanted)}
+    # Sorted: two writers who create the same ones in another order would wait for each other.
+    missing = sorted(wanted - found.keys())
+    if missing:
+        Segment.objects.bulk_create([Segment(name=name) for name in missing], ignore_conflicts=True)
+        created = Segment.objects.filter(name__in=missing)
+        found |= {segment.name: segment for segment in created}
+    return found
 
 
 def find_segments(names: Iterable[str]) -> list[Segment]:

@@ -108,15 +108,17 @@ def clean_text(field_name: str, text: str) -> str:
     return text
 
 
-def read_tags(cell: str) -> list[str]:
+@functools.lru_cache(maxsize=4096)
+def read_tags(cell: str) -> tuple[str, ...]:
     """Return the tags of a cell; Mailchimp puts each between quotation marks.
 
     Raises DomainError ``invalid_tag``.
     """
     parts = (part.strip().strip('"') for part in re.split(r"[,;]", cell))
-    return [normalise_tag(part) for part in parts if part.strip()]
+    return tuple(normalise_tag(part) for part in parts if part.strip())
 
 
+@functools.lru_cache(maxsize=256)
 def read_consent(cell: str, *, label: str) -> str:
     """Return opt_in, opt_out, or an empty text where a cell says neither.
 

@@ -1,13 +1,24 @@
 """Customers of a batch of rows: read with one select per key, written set-based (C-5)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from typing import Any
 
 from config.clock import database_now
 from customers.consent import record_consent
+from customers.encryption import encrypt
+from customers.imports.bulk_rows import update_rows
 from customers.imports.cleaning import CleanRow
+from customers.imports.insert_people import insert_people
 from customers.imports.merging import ASKED_NEVER, CLOSED, OPEN, People, Person
-from customers.models import Channel, ConsentAction, Customer, CustomerTag
+from customers.models import (
+    EMAIL_PLACE,
+    PHONE_PLACE,
+    Channel,
+    ConsentAction,
+    Customer,
+    CustomerTag,
+    Segment,
+)
 from customers.segments import ensure_segments
 
 _COLUMNS = (
@@ -72,53 +83,42 @@ def write_people(changed: list[Person], *, source: str) -> None:
 
     Existing customers first: they may give up an address that a new one takes.
     """
-    _update([person for person in changed if person.pk is not None])
-    _create([person for person in changed if person.pk is None])
-    _tag(changed)
-    _consent(changed, source=source)
+    known = [person for person in changed if person.pk is not None]
+    new = [person for person in changed if person.pk is None]
+    segments = ensure_segments(tag for person in changed for tag in person.new_tags)
+    _update(known)
+    _tag(known, segments)
+    _consent(known, source=source)
+    insert_people(new, segments, source=source)
     for person in changed:
         person.mark_written()
 
 
-def _as_customer(person: Person, fields: Iterable[str]) -> Customer:
-    customer = Customer(pk=person.pk)
-    for name in fields:
-        if name == "email_index":
-            customer.set_email(person.email)
-        elif name == "phone_index":
-            customer.set_phone(person.phone)
-        else:
-            setattr(customer, name, getattr(person, name))
-    return customer
+def _written(person: Person, name: str) -> list[Any]:
+    """Return the values of the columns that a changed field is stored in."""
+    if name == "email_index":
+        return [encrypt(person.email, place=EMAIL_PLACE), person.email_index]
+    if name == "phone_index":
+        return [encrypt(person.phone, place=PHONE_PLACE), person.phone_index]
+    return [getattr(person, name)]
 
 
 def _update(people: list[Person]) -> None:
-    by_fields: dict[frozenset[str], list[Person]] = defaultdict(list)
+    by_fields: dict[tuple[str, ...], list[Person]] = defaultdict(list)
     for person in people:
-        by_fields[person.changed_fields()].append(person)
-    by_fields.pop(frozenset(), None)
+        by_fields[tuple(sorted(person.changed_fields()))].append(person)
+    by_fields.pop((), None)
     now = database_now()
     for fields, group in by_fields.items():
-        customers = [_as_customer(person, fields) for person in group]
-        for customer in customers:
-            customer.updated_at = now
         columns = [column for name in fields for column in _WRITTEN.get(name, (name,))]
-        Customer.objects.bulk_update(customers, [*columns, "updated_at"], batch_size=250)
+        rows = [
+            [person.pk, *(value for name in fields for value in _written(person, name)), now]
+            for person in group
+        ]
+        update_rows(Customer, [*columns, "updated_at"], rows)
 
 
-def _create(people: list[Person]) -> None:
-    fields = [name for name in _COLUMNS if name != "pk"]
-    customers = [_as_customer(person, fields) for person in people]
-    Customer.objects.bulk_create(customers)
-    for person, customer in zip(people, customers, strict=True):
-        person.pk = customer.pk
-
-
-def _tag(people: list[Person]) -> None:
-    tags = dict.fromkeys(tag for person in people for tag in person.new_tags)
-    if not tags:
-        return
-    segments = ensure_segments(tags)
+def _tag(people: list[Person], segments: dict[str, Segment]) -> None:
     CustomerTag.objects.bulk_create(
         [
             CustomerTag(customer_id=person.pk, segment=segments[tag])
