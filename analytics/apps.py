@@ -20,5 +20,5 @@ class AnalyticsConfig(AppConfig):
         post_migrate.connect(_make_groups, sender=apps.get_app_config("campaigns"))
 
 
-def _make_groups(*, using: str, apps: Any, **kwargs: Any) -> None:
+def _make_groups(*, using: str, apps: Any = apps, **kwargs: Any) -> None:
     ensure_groups(using=using, apps=apps)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from campaigns.audience import count_audience
+from campaigns.audience import audience_of
 from campaigns.content.checks import check_content
 from campaigns.models import Campaign
 from config.errors import DomainError
@@ -64,7 +64,10 @@ def _check_audience(campaign: Campaign) -> list[CampaignProblem]:
     if not campaign.target_all and not campaign.target_segments.exists():
         message = "No audience is chosen: pick segments, or everyone."
         return [CampaignProblem("no_audience", message, "target_segments")]
-    if campaign.channels and not count_audience(campaign).reachable:
+    audience = audience_of(campaign)
+    if campaign.channels and not any(
+        audience.reachable_by(channel).exists() for channel in campaign.channels
+    ):
         message = "Nobody in this audience can be reached: see the counts for why."
         return [CampaignProblem("audience_empty", message, "target_segments")]
     return []

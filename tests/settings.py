@@ -30,6 +30,10 @@ if TEST_DATABASE == "postgresql":
 
 from config.settings import *  # noqa: E402, F403
 
+if TEST_DATABASE == "sqlite":
+    # A real file: threads of one test share an in-memory database's locks, people do not.
+    DATABASES["default"]["TEST"] = {"NAME": str(_scratch / "test.sqlite3")}  # noqa: F405
+
 # The tests speak plain HTTP to Django's test client.
 SECURE_SSL_REDIRECT = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
