@@ -293,10 +293,12 @@ def _redemption_figures(campaign: Campaign, redemptions: QuerySet[Redemption]) -
     _add_waits(figures, campaign, codes)
     figures.by_day = _grouped(redemptions, TruncDate("redeemed_at"))
     figures.by_hour = _grouped(redemptions, ExtractHour("redeemed_at"))
-    figures.by_location = _grouped(redemptions, Coalesce("location__name", Value("")))
+    figures.by_location = _most_first(_grouped(redemptions, Coalesce("location__name", Value(""))))
     full_name = Trim(Concat("staff__first_name", Value(" "), "staff__last_name"))
     named = NullIf(full_name, Value(""), output_field=CharField())
-    figures.by_staff = _grouped(redemptions, Coalesce(named, "staff__username", Value("")))
+    figures.by_staff = _most_first(
+        _grouped(redemptions, Coalesce(named, "staff__username", Value("")))
+    )
     return figures
 
 
@@ -341,6 +343,10 @@ def _grouped(redemptions: QuerySet[Redemption], key: Any) -> list[RedemptionGrou
         RedemptionGroup(row["key"], row["n"], _money(row["revenue"]), _money(row["discount"]))
         for row in rows
     ]
+
+
+def _most_first(groups: list[RedemptionGroup[str]]) -> list[RedemptionGroup[str]]:
+    return sorted(groups, key=lambda group: -group.redemptions)
 
 
 def _money(amount: Decimal | None) -> Decimal:

@@ -86,6 +86,7 @@ class CampaignForm(AudienceForm):
 
     offer_title = forms.CharField(
         label="What they get",
+        help_text="The headline of the coupon.",
         max_length=200,
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "20% off every pizza"}),
@@ -106,6 +107,7 @@ class CampaignForm(AudienceForm):
     )
     offer_minimum_amount = forms.DecimalField(
         label="Minimum bill",
+        help_text="Empty: any bill.",
         min_value=0,
         max_digits=10,
         decimal_places=2,
@@ -150,6 +152,12 @@ class CampaignForm(AudienceForm):
             "send_rate_limit_emails",
             "send_rate_limit_sms",
         )
+        labels: ClassVar[dict[str, str]] = {"email_content": "Email", "sms_content": "Text message"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "subject": "Placeholders work here too.",
+            "email_content": "HTML with placeholders. Leave it empty to send texts only.",
+            "sms_content": "Leave it empty to send emails only.",
+        }
         widgets: ClassVar[dict[str, Any]] = {
             **AudienceForm.Meta.widgets,
             "email_content": UnfoldAdminTextareaWidget(

@@ -79,10 +79,10 @@ def live_states(campaigns: Iterable[Campaign]) -> list[LiveState]:
 
 
 def sent_and_failed(sent: int, failed: int) -> str:
-    """Return “4,990 sent, 10 failed”, or a dash before anything happened."""
+    """Return “4,990 sent”, with “10 failed” on a second line; a dash before anything happened."""
     if not sent and not failed:
         return "–"
-    return f"{sent:,} sent, {failed:,} failed" if failed else f"{sent:,} sent"
+    return f"{sent:,} sent\n{failed:,} failed" if failed else f"{sent:,} sent"
 
 
 def _state(campaign: Campaign, progress: Progress | None) -> LiveState:
@@ -147,10 +147,15 @@ def _failures(failed: int) -> str:
 def readable_span(seconds: float) -> str:
     """Return a span of time as people say it: “40 seconds”, “38 minutes”, “2 h 5 min”, “3 days”."""
     minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
     if seconds < 90:
-        return f"{round(seconds)} seconds"
-    if minutes < 90:
-        return f"{minutes} minutes"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{round(minutes / 60 / 24)} days"
+        return _counted(round(seconds), "second")
+    if minutes < 60:
+        return _counted(minutes, "minute")
+    if minutes < 24 * 60:
+        return f"{hours} h {rest} min" if rest else _counted(hours, "hour")
+    return _counted(round(minutes / 60 / 24), "day")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -133,6 +133,13 @@ def unfold_settings(business_name: str) -> dict[str, Any]:
         "SITE_SUBHEADER": "Handbill",
         "SITE_SYMBOL": "local_activity",
         "SITE_URL": None,
+        "SITE_FAVICONS": [
+            {
+                "rel": "icon",
+                "type": "image/svg+xml",
+                "href": lambda request: static("campaigns/favicon.svg"),
+            }
+        ],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
         "SHOW_BACK_BUTTON": False,

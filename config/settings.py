@@ -123,6 +123,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -177,6 +178,7 @@ else:
 # --- Language, time, money ----------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = read.read_time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 CURRENCY = read.read_text("CURRENCY", "USD").upper()

@@ -32,7 +32,8 @@ COUPON = (
             ("offer_title", "offer_value"),
             "offer_terms",
             ("qr_expiration_days", "max_usage"),
-            ("offer_starts_at", "offer_minimum_amount"),
+            "offer_starts_at",
+            "offer_minimum_amount",
             ("offer_max_redemptions", "offer_max_discount"),
         )
     },

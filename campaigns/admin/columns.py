@@ -91,7 +91,7 @@ class CampaignColumns(ModelAdmin):
 
 def _counter(campaign: Campaign, part: str, sent: int, failed: int) -> SafeString:
     return format_html(
-        '<span data-live="{}" data-part="{}">{}</span>',
+        '<span class="hb-counter" data-live="{}" data-part="{}">{}</span>',
         campaign.pk,
         part,
         sent_and_failed(sent, failed),
