@@ -1,55 +1,31 @@
 """The check before sending: every problem, named at its place (M-7)."""
 
-from dataclasses import dataclass
-
 from django.conf import settings
 
 from campaigns.audience import audience_of
 from campaigns.content.checks import check_content
+from campaigns.content.problems import Problem
 from campaigns.models import Campaign
 from config.errors import DomainError
 from customers.models import Channel
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignProblem:
-    """One thing that is wrong: a stable code, a sentence, the field and line it is about.
-
-    A problem that is not ``blocking`` is worth knowing and does not stop the campaign.
-    """
-
-    code: str
-    message: str
-    field: str = ""
-    line: int | None = None
-    blocking: bool = True
-
-
 class CheckFailed(DomainError):
     """A campaign cannot be sent as it is; ``problems`` holds the blocking ones."""
 
-    def __init__(self, problems: list[CampaignProblem]) -> None:
+    def __init__(self, problems: list[Problem]) -> None:
         super().__init__("check_failed", " ".join(problem.message for problem in problems))
         self.problems = problems
 
 
-def check_campaign(campaign: Campaign) -> list[CampaignProblem]:
+def check_campaign(campaign: Campaign) -> list[Problem]:
     """Return every problem of a campaign's content, audience and sender; empty when it is fine."""
-    problems = [
-        CampaignProblem(
-            code=problem.code,
-            message=problem.message,
-            field=problem.field,
-            line=problem.line,
-            blocking=problem.blocking,
-        )
-        for problem in check_content(
-            subject=campaign.subject,
-            email_content=campaign.email_content,
-            sms_content=campaign.sms_content,
-            has_qr_code=campaign.has_qr_code,
-        )
-    ]
+    problems = check_content(
+        subject=campaign.subject,
+        email_content=campaign.email_content,
+        sms_content=campaign.sms_content,
+        has_qr_code=campaign.has_qr_code,
+    )
     return problems + _check_audience(campaign) + _check_sender(campaign)
 
 
@@ -60,21 +36,21 @@ def require_sendable(campaign: Campaign) -> None:
         raise CheckFailed(blocking)
 
 
-def _check_audience(campaign: Campaign) -> list[CampaignProblem]:
+def _check_audience(campaign: Campaign) -> list[Problem]:
     if not campaign.target_all and not campaign.target_segments.exists():
         message = "No audience is chosen: pick segments, or everyone."
-        return [CampaignProblem("no_audience", message, "target_segments")]
+        return [Problem("no_audience", message, "target_segments")]
     audience = audience_of(campaign)
     if campaign.channels and not any(
         audience.reachable_by(channel).exists() for channel in campaign.channels
     ):
         message = "Nobody in this audience can be reached: see the counts for why."
-        return [CampaignProblem("audience_empty", message, "target_segments")]
+        return [Problem("audience_empty", message, "target_segments")]
     return []
 
 
-def _check_sender(campaign: Campaign) -> list[CampaignProblem]:
+def _check_sender(campaign: Campaign) -> list[Problem]:
     if Channel.EMAIL in campaign.channels and not settings.DEFAULT_FROM_EMAIL:
         message = "No sender address is configured: set DEFAULT_FROM_EMAIL."
-        return [CampaignProblem("sender_not_configured", message)]
+        return [Problem("sender_not_configured", message, "")]
     return []

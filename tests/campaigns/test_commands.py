@@ -1,0 +1,188 @@
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from campaigns.models import Campaign, Delivery, Heartbeat, TestSend
+from config.clock import database_now
+from customers.models import Customer
+from qrcodes.models import QRCode
+from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory
+
+pytestmark = pytest.mark.django_db
+STATUS_KEYS = (
+    "id name status total_targeted emails_sent emails_failed emails_skipped emails_pending "
+    "emails_unconfirmed sms_sent sms_failed sms_skipped sms_pending sms_unconfirmed "
+    "emails_per_minute sms_per_minute seconds_left sent_at completed_at"
+).split()
+
+
+def run(*arguments: Any) -> str:
+    out = StringIO()
+    call_command(*map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def test_status_has_the_keys_of_the_contract_and_true_figures() -> None:
+    campaign = CampaignFactory(status="sending", total_targeted=5, sent_at=database_now())
+    for status in ("sent", "sent", "failed", "pending", "sending", "skipped", "unconfirmed"):
+        lease = {"lease_token": "0" * 32, "lease_until": database_now()}
+        DeliveryFactory(campaign=campaign, status=status, **(lease if status == "sending" else {}))
+    figures = json.loads(run("campaign_status", campaign.pk, "--json"))
+    assert set(STATUS_KEYS) <= figures.keys()
+    assert figures["emails_sent"] == 2
+    assert figures["emails_pending"] == 2
+    assert figures["emails_failed"] == figures["emails_skipped"] == 1
+    assert figures["emails_unconfirmed"] == 1
+    assert figures["seconds_left"] == 1
+    listed = json.loads(run("campaign_status", "--json"))
+    assert [one["id"] for one in listed] == [campaign.pk]
+
+
+def test_sending_says_what_was_queued() -> None:
+    CustomerFactory.create_batch(3)
+    CustomerFactory(phone="")
+    campaign = CampaignFactory()
+    assert run("send_campaign", campaign.pk) == "4 emails and 3 texts queued, with QR codes.\n"
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.QUEUED
+
+
+def test_a_failed_check_is_named_as_json_with_exit_code_1() -> None:
+    campaign = CampaignFactory(target_all=False)
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("send_campaign", campaign.pk, "--json", stdout=out)
+    assert ended.value.code == 1
+    error = json.loads(out.getvalue())["errors"][0]
+    assert error["code"] == "no_audience"
+    assert error["message"].startswith("No audience")
+
+
+@pytest.mark.parametrize("time", ["tomorrow", "2026-13-45T00:00", "2001-01-01T00:00"])
+def test_a_time_that_is_none_or_past_changes_nothing(time: str) -> None:
+    CustomerFactory()
+    campaign = CampaignFactory()
+    with pytest.raises(CommandError):
+        run("send_campaign", campaign.pk, "--at", time)
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.DRAFT
+
+
+def test_scheduling_reads_the_time_in_the_businesss_zone() -> None:
+    CustomerFactory()
+    campaign = CampaignFactory()
+    run("send_campaign", campaign.pk, "--at", "2099-07-01T09:00")
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.SCHEDULED
+    assert campaign.scheduled_for.isoformat() == "2099-07-01T07:00:00+00:00"
+
+
+def test_pause_resume_and_cancel() -> None:
+    campaign = CampaignFactory(status="sending")
+    DeliveryFactory(campaign=campaign)
+    for command, status in (
+        ("pause_campaign", "paused"),
+        ("resume_campaign", "sending"),
+        ("cancel_campaign", "cancelled"),
+    ):
+        run(command, campaign.pk)
+        campaign.refresh_from_db()
+        assert campaign.status == status
+        with pytest.raises(CommandError):
+            run(command, campaign.pk)
+    assert Delivery.objects.get().status == "cancelled"
+
+
+def test_test_sends_reach_the_typed_addresses_with_codes_that_count_nowhere() -> None:
+    CustomerFactory(first_name="Grace")
+    campaign = CampaignFactory()
+    OfferFactory(campaign=campaign)
+    for _ in range(2):
+        run("send_campaign", campaign.pk, "--test", "me@example.com", "+4915112345678")
+    assert TestSend.objects.exclude(sent_at=None).count() == 4
+    assert QRCode.objects.filter(is_test=True).count() == 4
+    assert not QRCode.objects.real().exists()
+    assert not Delivery.objects.exists()
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.emails_sent) == ("draft", 0)
+    stored = json.dumps(list(TestSend.objects.values()), default=str)
+    assert "me@example.com" not in stored
+    assert "15112345678" not in stored
+
+
+@pytest.mark.parametrize("address", ["nonsense", "a@b", "12"])
+def test_a_wrong_test_address_is_named_and_nothing_is_sent(address: str) -> None:
+    CustomerFactory()
+    campaign = CampaignFactory()
+    OfferFactory(campaign=campaign)
+    with pytest.raises(CommandError):
+        run("send_campaign", campaign.pk, "--test", "me@example.com", address)
+    assert not TestSend.objects.exists()
+    assert not QRCode.objects.exists()
+
+
+def test_recover_frees_what_a_dead_worker_held() -> None:
+    campaign = CampaignFactory(status="sending")
+    DeliveryFactory(
+        campaign=campaign,
+        status="sending",
+        lease_token="0" * 32,
+        lease_until=database_now(),
+    )
+    swept = json.loads(run("recover", "--json"))
+    assert swept["handed_back"] == 1
+    assert Delivery.objects.get().status == "pending"
+
+
+def doctor() -> dict[str, Any]:
+    out = StringIO()
+    try:
+        call_command("doctor", "--json", stdout=out)
+    except SystemExit as ended:
+        assert ended.code == 1
+    found = json.loads(out.getvalue())
+    return {"ok": found["ok"]} | {check["name"]: check for check in found["checks"]}
+
+
+def test_doctor_says_what_to_do_when_no_worker_is_there() -> None:
+    found = doctor()
+    assert not found["ok"]
+    assert found["workers"]["status"] == "failed"
+    assert "celery -A config worker" in found["workers"]["fix"]
+    Heartbeat.objects.create(name="sweeper", at=database_now())
+    found = doctor()
+    assert found["ok"]
+    assert found["workers"]["status"] == "ok"
+
+
+def test_doctor_finds_a_lost_key(settings) -> None:
+    CustomerFactory()
+    assert doctor()["keys"]["status"] == "ok"
+    settings.FIELD_ENCRYPTION_KEYS = {"new": b"0" * 32}
+    assert doctor()["keys"]["status"] == "failed"
+
+
+def test_doctor_recounts() -> None:
+    campaign = CampaignFactory(status="completed", emails_sent=2)
+    DeliveryFactory(campaign=campaign, status="sent")
+    assert doctor()["counters"]["status"] == "failed"
+    Campaign.objects.update(emails_sent=1)
+    assert doctor()["counters"]["status"] == "ok"
+
+
+def test_doctor_finds_a_redis_that_is_away(settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert doctor()["broker"]["status"] == "failed"
+
+
+def test_health_addresses(client) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    Heartbeat.objects.create(name="sweeper", at=database_now())
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert Customer.objects.count() == 0
