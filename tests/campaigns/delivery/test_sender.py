@@ -1,0 +1,285 @@
+"""Whole turns of a sender against channels that do what the test says."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from campaigns.audience import freeze_next_batch
+from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms
+from campaigns.delivery import prepare, sender, sweeper, wake
+from campaigns.models import Campaign, Delivery, Pace, SenderSlot
+from config.clock import database_now
+from customers.consent import record_consent
+from customers.models import Customer
+from qrcodes.models import QRCode
+from tests.factories import CampaignFactory, CustomerFactory, OfferFactory
+
+# Threads that call a provider must find the rows committed, so no test transaction here.
+pytestmark = pytest.mark.django_db(transaction=True)
+ACCEPTED = Answer(AnswerKind.ACCEPTED, 202, provider_id="m")
+Message = OutgoingEmail | OutgoingSms
+
+
+class Provider:
+    """Both channels; remembers what it was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[Message] = []
+        self.answer: Callable[[Message], Answer] = lambda message: ACCEPTED
+        self.closed = 0
+
+    def send(self, message: Message) -> Answer:
+        self.calls.append(message)
+        return self.answer(message)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def recipients(self) -> list[str]:
+        return [message.to for message in self.calls]
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
+    provider = Provider()
+    monkeypatch.setattr(sender, "open_email_channel", lambda: provider)
+    monkeypatch.setattr(sender, "open_sms_channel", lambda: provider)
+    monkeypatch.setattr(sender, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: None)
+    return provider
+
+
+def start(customers: int = 3, **fields: object) -> Campaign:
+    CustomerFactory.create_batch(customers)
+    fields = {"send_rate_limit_emails": 0, "send_rate_limit_sms": 0, "sms_content": ""} | fields
+    campaign = CampaignFactory(status="queued", **fields)
+    OfferFactory(campaign=campaign)
+    sweeper.freeze_campaign(campaign_id=campaign.pk)
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.SENDING
+    return campaign
+
+
+def turn() -> int:
+    SenderSlot.objects.get_or_create(number=0)
+    return sender.run_turn(slot=0)
+
+
+def states() -> dict[str, int]:
+    rows = Delivery.objects.values_list("status", flat=True)
+    return {status: list(rows).count(status) for status in set(rows)}
+
+
+def test_a_turn_sends_everything_that_is_due(provider: Provider) -> None:
+    campaign = start(25, sms_content="{{ coupon_url }}")
+    assert turn() == 50
+    assert states() == {"sent": 50}
+    campaign.refresh_from_db()
+    assert (campaign.emails_sent, campaign.sms_sent) == (25, 25)
+    assert len(set(provider.recipients)) == 50
+    assert sweeper.finish_campaigns() == 1
+    assert provider.closed == 2
+
+
+def test_email_and_text_of_one_customer_carry_the_same_code(provider: Provider) -> None:
+    start(1, email_content="{{ coupon_url }} {{ unsubscribe_url }}", sms_content="{{ coupon_url }}")
+    turn()
+    email, sms = provider.calls
+    if isinstance(email, OutgoingSms):
+        email, sms = sms, email
+    assert isinstance(sms, OutgoingSms)
+    assert isinstance(email, OutgoingEmail)
+    assert sms.body in email.html
+    assert QRCode.objects.count() == 1
+
+
+def test_a_held_slot_is_left_alone(provider: Provider) -> None:
+    start()
+    until = database_now() + timedelta(minutes=1)
+    SenderSlot.objects.update_or_create(number=0, defaults={"lease_until": until})
+    assert sender.run_turn(slot=0) == 0
+    assert provider.calls == []
+
+
+def test_the_code_is_saved_before_the_provider_is_called(provider: Provider) -> None:
+    saved = []
+
+    def look(message: Message) -> Answer:
+        return ACCEPTED
+
+    start(1)
+    provider.answer = look
+    original = sender.Turn._call
+
+    def call(self: sender.Turn, channel: str, rows: list[prepare.Prepared]) -> list[Answer]:
+        saved.append(QRCode.objects.count())
+        row = Delivery.objects.get()
+        saved.append(row.call_started_at is not None and row.attempts == 1)
+        return original(self, channel, rows)
+
+    sender.Turn._call = call
+    try:
+        turn()
+    finally:
+        sender.Turn._call = original
+    assert saved == [1, True]
+
+
+def test_one_code_that_cannot_be_made_skips_one_customer(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from qrcodes import issue_codes
+
+    drawn = issue_codes.qr_png
+    start(5)
+    unlucky = Customer.objects.order_by("pk")[2]
+
+    def draw(text: str) -> bytes:
+        if f"-{unlucky.pk}-" in text:
+            raise ValueError("no picture today")
+        return drawn(text)
+
+    monkeypatch.setattr(issue_codes, "qr_png", draw)
+    turn()
+    row = Delivery.objects.get(customer=unlucky)
+    assert (row.status, row.code) == ("skipped", "qr_failed")
+    assert not QRCode.objects.filter(customer=unlucky).exists()
+    assert states() == {"sent": 4, "skipped": 1}
+    assert "qr_failed" in caplog.text
+    assert sweeper.finish_campaigns() == 1
+
+
+def test_one_message_that_cannot_be_filled_in_ends_neither_chunk_nor_turn(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = start(5)
+    unlucky = Customer.objects.order_by("pk")[2]
+    filled = prepare.fill_in
+
+    def fill_in(**arguments: object) -> Message:
+        if arguments["customer"] == unlucky:
+            raise RuntimeError("boom")
+        return filled(**arguments)
+
+    monkeypatch.setattr(prepare, "fill_in", fill_in)
+    turn()
+    row = Delivery.objects.get(customer=unlucky)
+    assert (row.status, row.code) == ("failed", "render_failed")
+    campaign.refresh_from_db()
+    assert (campaign.emails_sent, campaign.emails_failed) == (4, 1)
+
+
+def test_an_address_whose_key_is_lost_fails_alone(provider: Provider) -> None:
+    start(3)
+    first = Customer.objects.order_by("pk").first()
+    Customer.objects.filter(pk=first.pk).update(email_encrypted="gone.AAAA")
+    turn()
+    row = Delivery.objects.get(customer=first)
+    assert (row.status, row.code) == ("failed", "address_unreadable")
+    assert states() == {"sent": 2, "failed": 1}
+
+
+def test_a_channel_that_raises_leaves_the_message_unconfirmed(provider: Provider) -> None:
+    start(2)
+
+    def explode(message: Message) -> Answer:
+        raise RuntimeError("bug")
+
+    provider.answer = explode
+    turn()
+    assert states() == {"unconfirmed": 2}
+
+
+def test_who_unsubscribes_during_the_turn_gets_nothing_more(provider: Provider) -> None:
+    start(30)
+
+    def unsubscribe_everyone(message: Message) -> Answer:
+        return ACCEPTED
+
+    provider.answer = unsubscribe_everyone
+    original = sender.Turn._call_and_record
+
+    def once(self: sender.Turn, *arguments: object) -> None:
+        original(self, *arguments)
+        ids = Customer.objects.values_list("pk", flat=True)
+        record_consent(customer_ids=ids, channel="email", action="opt_out", source="test")
+
+    sender.Turn._call_and_record = once
+    try:
+        turn()
+    finally:
+        sender.Turn._call_and_record = original
+    assert len(provider.calls) == 10  # the group that was being called
+    assert states() == {"sent": 10, "skipped": 20}
+
+
+def test_rows_that_were_not_called_go_back_at_the_end_of_the_turn(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(30, send_rate_limit_emails=60)
+    monkeypatch.setattr(sender, "turn_seconds", lambda: 0.3)
+    turn()
+    assert states() == {"sent": 5, "pending": 25}
+    assert set(Delivery.objects.filter(status="pending").values_list("attempts", flat=True)) == {0}
+
+
+def test_a_small_campaign_is_not_held_up_by_a_large_one(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = start(30, send_rate_limit_emails=60, subject="large")
+    Customer.objects.filter(pk__gt=Customer.objects.order_by("pk")[1].pk).update(
+        email_subscribed=False
+    )
+    small = CampaignFactory(status="queued", sms_content="", subject="small")
+    OfferFactory(campaign=small)
+    sweeper.freeze_campaign(campaign_id=small.pk)
+    Customer.objects.update(email_subscribed=True)
+    monkeypatch.setattr(sender, "turn_seconds", lambda: 1.0)
+    turn()
+    small.refresh_from_db()
+    large.refresh_from_db()
+    assert small.emails_sent == 2
+    assert 5 <= large.emails_sent <= 7
+
+
+def test_a_provider_that_asks_for_patience_stops_every_campaign(provider: Provider) -> None:
+    start(2)
+    start(2)
+    provider.answer = lambda message: Answer(AnswerKind.REFUSED, 429, retry_after=60)
+    turn()
+    assert len(provider.calls) <= 10
+    calls = len(provider.calls)
+    turn()
+    assert len(provider.calls) == calls
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {0}
+    Pace.objects.update(not_before=None)
+    Delivery.objects.update(not_before=database_now())
+    provider.answer = lambda message: ACCEPTED
+    turn()
+    assert states() == {"sent": 6}
+
+
+def test_freezing_an_audience_that_emptied_fails_with_the_reason(provider: Provider) -> None:
+    campaign = CampaignFactory(status="queued")
+    assert not freeze_next_batch(campaign_id=campaign.pk)
+    sweeper.freeze_campaign(campaign_id=campaign.pk)
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.FAILED
+    assert campaign.status_reason
+
+
+def test_waking_is_cheap_when_asleep_and_not_repeated(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[tuple[object, ...]] = []
+    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: woken.append(args))
+    assert wake.wake_senders() == 0
+    start(1)
+    first = len(woken)
+    assert first >= 1
+    assert wake.wake_senders() == 0
+    later = database_now() - timedelta(seconds=11)
+    SenderSlot.objects.update(woken_at=later)
+    assert wake.wake_senders() == first
