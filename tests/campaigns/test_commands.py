@@ -12,11 +12,27 @@ from qrcodes.models import QRCode
 from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory
 
 pytestmark = pytest.mark.django_db
-STATUS_KEYS = (
-    "id name status total_targeted emails_sent emails_failed emails_skipped emails_pending "
-    "emails_unconfirmed sms_sent sms_failed sms_skipped sms_pending sms_unconfirmed "
-    "emails_per_minute sms_per_minute seconds_left sent_at completed_at"
-).split()
+STATUS_KEYS = [
+    "id",
+    "name",
+    "status",
+    "total_targeted",
+    "emails_sent",
+    "emails_failed",
+    "emails_skipped",
+    "emails_pending",
+    "emails_unconfirmed",
+    "sms_sent",
+    "sms_failed",
+    "sms_skipped",
+    "sms_pending",
+    "sms_unconfirmed",
+    "emails_per_minute",
+    "sms_per_minute",
+    "seconds_left",
+    "sent_at",
+    "completed_at",
+]
 
 
 def run(*arguments: Any) -> str:
