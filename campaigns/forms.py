@@ -35,6 +35,17 @@ OFFER_FIELDS = (
     "max_discount",
 )
 CONTENT_FIELDS = ("subject", "email_content", "sms_content")
+COLUMNS = frozenset(
+    {
+        "name",
+        *CONTENT_FIELDS,
+        "has_qr_code",
+        "qr_expiration_days",
+        "max_usage",
+        "send_rate_limit_emails",
+        "send_rate_limit_sms",
+    }
+)
 # The errors of one template that are shown at once.
 MOST_ERRORS = 5
 AUDIENCE_FIELDS = ("target_all", "target_segments", "excluded_segments")
@@ -140,18 +151,7 @@ class CampaignForm(AudienceForm):
     )
 
     class Meta(AudienceForm.Meta):
-        fields = (
-            "name",
-            "subject",
-            "email_content",
-            "sms_content",
-            *AUDIENCE_FIELDS,
-            "has_qr_code",
-            "qr_expiration_days",
-            "max_usage",
-            "send_rate_limit_emails",
-            "send_rate_limit_sms",
-        )
+        fields = (*COLUMNS, *AUDIENCE_FIELDS)
         labels: ClassVar[dict[str, str]] = {"email_content": "Email", "sms_content": "Text message"}
         help_texts: ClassVar[dict[str, str]] = {
             "subject": "Placeholders work here too.",
@@ -211,8 +211,7 @@ class CampaignForm(AudienceForm):
         return {name: self.cleaned_data[f"{OFFER_PREFIX}{name}"] for name in OFFER_FIELDS}
 
     def _columns(self, names: set[str]) -> dict[str, Any]:
-        own = set(self.Meta.fields) - set(AUDIENCE_FIELDS)
-        return {name: self.cleaned_data[name] for name in names & own}
+        return {name: self.cleaned_data[name] for name in names & COLUMNS}
 
 
 class RunningCampaignForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -1,8 +1,14 @@
 """Both messages of a campaign as a customer would get them, with a code that is not real (M-6)."""
 
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from campaigns.content.placeholders import build_context, sample_context
+from django.conf import settings
+
+from campaigns.content.placeholders import PLACEHOLDERS, build_context, sample_context
+from campaigns.content.rendering import RenderedEmail
 from campaigns.delivery.prepare import compiled_messages, tags_by_customer
 from campaigns.models import Campaign
 from customers.models import Customer
@@ -10,10 +16,13 @@ from customers.unsubscribe import preferences_url
 from qrcodes.issue_codes import sample_code
 from qrcodes.models import Offer
 
+# What a sample person cannot have of their own: everything but themselves.
+NOT_PERSONAL = frozenset(p.name for p in PLACEHOLDERS if not p.name.startswith("customer."))
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be sent; a channel without content is empty."""
+    """What would be sent; a channel without content is empty. ``html`` brings its own images."""
 
     subject: str
     html: str
@@ -28,27 +37,54 @@ def preview_campaign(*, campaign: Campaign, customer: Customer | None = None) ->
     template does not fill in.
     """
     compiled = compiled_messages(campaign)
-    offer = Offer.objects.filter(campaign_id=campaign.pk).first()
-    if customer is None:
-        context = sample_context(with_qr=campaign.has_qr_code)
-    else:
-        preferences = preferences_url(customer.pk, source="preview")
-        code = None
-        if campaign.has_qr_code and offer is not None:
-            code = sample_code(offer=offer, expiration_days=campaign.qr_expiration_days)
-        context = build_context(
-            customer=customer,
-            segments=tags_by_customer([customer.pk])[customer.pk],
-            campaign=campaign,
-            offer=offer,
-            code=code,
-            unsubscribe_url=preferences,
-            preferences_url=preferences,
-        )
+    context = _context_for(campaign, customer)
     email = compiled.render_email(context) if campaign.email_content.strip() else None
     return Preview(
         subject=email.subject if email else "",
-        html=email.html if email else "",
+        html=_with_own_images(email, context) if email else "",
         text=email.text if email else "",
         sms=compiled.render_sms(context) if campaign.sms_content.strip() else "",
     )
+
+
+def _context_for(campaign: Campaign, customer: Customer | None) -> dict[str, Any]:
+    offer = Offer.objects.filter(campaign_id=campaign.pk).first()
+    code = None
+    if campaign.has_qr_code and offer is not None:
+        code = sample_code(offer=offer, expiration_days=campaign.qr_expiration_days)
+    if customer is None:
+        link = f"{settings.PUBLIC_BASE_URL}/u/sample"
+        own = build_context(
+            customer=Customer(),
+            segments=[],
+            campaign=campaign,
+            offer=offer,
+            code=code,
+            unsubscribe_url=link,
+            preferences_url=link,
+            needed=NOT_PERSONAL,
+        )
+        return {**own, "customer": sample_context()["customer"]}
+    preferences = preferences_url(customer.pk, source="preview")
+    return build_context(
+        customer=customer,
+        segments=tags_by_customer([customer.pk])[customer.pk],
+        campaign=campaign,
+        offer=offer,
+        code=code,
+        unsubscribe_url=preferences,
+        preferences_url=preferences,
+    )
+
+
+def _with_own_images(email: RenderedEmail, context: Mapping[str, Any]) -> str:
+    """Put the images into the HTML: a preview has no parts, and the sample code no address."""
+    html = email.html
+    for image in email.images:
+        encoded = base64.b64encode(image.content).decode("ascii")
+        data = f"data:image/{image.subtype};base64,{encoded}"
+        html = html.replace(f"cid:{image.content_id}", data)
+    if context["qr_code_url"]:
+        data = f"data:image/png;base64,{context['qr_code_base64']}"
+        html = html.replace(context["qr_code_url"], data)
+    return html

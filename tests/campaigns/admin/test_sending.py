@@ -1,0 +1,254 @@
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns.models import Campaign, Delivery
+from customers.segments import ensure_segments
+from qrcodes.models import Offer
+from tests.campaigns.admin.forms import said
+from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory, now
+
+
+def page(name: str, campaign: Campaign) -> str:
+    return reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+
+
+def audience() -> None:
+    """Two by email and text, one without a number, one who left, one whose address bounced."""
+    CustomerFactory.create_batch(2)
+    CustomerFactory(phone="")
+    CustomerFactory(email_subscribed=False, email_consent_action="opt_out", phone="")
+    CustomerFactory(email_subscribed=False, email_consent_action="bounce", sms_subscribed=False)
+
+
+@pytest.fixture
+def draft(db) -> Campaign:
+    audience()
+    return OfferFactory(campaign__name="Pizza week").campaign
+
+
+def test_the_confirm_page_counts_who_gets_it_and_why_others_do_not(marketing, draft) -> None:
+    response = marketing.get(page("send", draft))
+    counts = response.context["counts"]
+    assert counts.customers == 5
+    email, sms = response.context["channels"]
+    assert (email["reachable"], sms["reachable"]) == (3, 2)
+    assert dict(email["reasons"]) == {
+        "The customer does not take messages on this channel.": 1,
+        "The address does not work: an earlier message came back.": 1,
+    }
+    html = response.content.decode()
+    assert "The address does not work" in html
+    assert response.context["expires_at"] > now() + timedelta(days=29)
+    assert "20% off every pizza" in html  # the sample
+    assert not response.context["blocked"]
+
+
+def test_the_confirm_page_says_when_each_channel_is_done(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(send_rate_limit_emails=1, send_rate_limit_sms=0)
+    email, sms = marketing.get(page("send", draft)).context["channels"]
+    assert email["takes"] == "3 minutes"
+    assert timedelta(minutes=2) < email["done_at"] - now() < timedelta(minutes=4)
+    assert (sms["takes"], sms["done_at"]) == ("", None)
+
+
+def test_sending_queues_and_returns_at_once_with_the_counts(marketing, draft) -> None:
+    response = marketing.post(page("send", draft), follow=True)
+    assert response.redirect_chain == [(page("change", draft), 302)]
+    assert said(response) == ["3 emails and 2 texts queued, with QR codes."]
+    draft.refresh_from_db()
+    assert draft.status == "queued"
+    assert not Delivery.objects.exists()  # the request itself wrote and sent nothing
+
+
+def test_a_second_send_is_told_that_it_is_too_late(marketing, draft) -> None:
+    marketing.post(page("send", draft))
+    response = marketing.post(page("send", draft), follow=True)
+    assert said(response)[-1] == "This campaign is queued: it cannot be sent now."
+
+
+def test_looking_at_the_confirm_page_sends_nothing(marketing, draft) -> None:
+    marketing.get(page("send", draft))
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_a_blocking_problem_stops_it_and_is_named(marketing) -> None:
+    campaign = OfferFactory(campaign__email_content="<p>No way out</p>").campaign
+    for response in (marketing.get(page("send", campaign)), marketing.post(page("send", campaign))):
+        assert response.context["blocked"]
+        html = response.content.decode()
+        assert "Mend this first" in html
+        assert "disabled>Send now" in html
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+
+
+def test_the_confirm_page_survives_a_template_that_cannot_be_read(marketing) -> None:
+    campaign = OfferFactory(campaign__email_content="{% if %}").campaign
+    html = marketing.get(page("send", campaign)).content.decode()
+    assert "Mend this first" in html
+    assert "line 1" in html
+
+
+def test_the_audience_can_be_changed_on_the_confirm_page(marketing, draft) -> None:
+    vip = ensure_segments(["vip"])["vip"]
+    CustomerFactory(tags=["vip"])
+    response = marketing.post(page("audience", draft), {"target_segments": [vip.pk]}, follow=True)
+    assert response.redirect_chain[-1][0] == page("send", draft)
+    assert response.context["counts"].customers == 1
+    draft.refresh_from_db()
+    assert not draft.target_all
+
+
+def test_the_audience_of_a_sent_campaign_is_locked(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="sending")
+    response = marketing.post(page("audience", draft), {}, follow=True)
+    assert said(response)[0].startswith("This campaign is sending: only its name")
+    draft.refresh_from_db()
+    assert draft.target_all
+
+
+def test_it_schedules_in_the_time_zone_of_the_business(marketing, draft) -> None:
+    day = (timezone.localdate() + timedelta(days=3)).isoformat()
+    response = marketing.post(page("schedule", draft), {"at_0": day, "at_1": "09:30"}, follow=True)
+    draft.refresh_from_db()
+    assert draft.status == "scheduled"
+    assert timezone.localtime(draft.scheduled_for).strftime("%H:%M") == "09:30"
+    assert "will be sent on" in said(response)[0]
+
+
+@pytest.mark.parametrize(
+    ("post", "sentence"),
+    [
+        ({"at_0": "2020-01-01", "at_1": "09:00"}, "This time has passed"),
+        ({"at_0": "", "at_1": ""}, "Choose the day and the time."),
+        ({"at_0": "soon", "at_1": "09:00"}, "Enter a valid date."),
+    ],
+)
+def test_it_refuses_a_time_that_cannot_be(marketing, draft, post, sentence) -> None:
+    response = marketing.post(page("schedule", draft), post)
+    assert sentence in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_a_scheduled_campaign_can_be_made_a_draft_again(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(
+        status="scheduled", scheduled_for=now() + timedelta(days=1)
+    )
+    marketing.post(page("unschedule", draft))
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_it_pauses_and_resumes(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="sending", sent_at=now())
+    for move, status in (("pause", "paused"), ("resume", "sending")):
+        marketing.post(page(move, draft))
+        draft.refresh_from_db()
+        assert draft.status == status
+
+
+def test_cancelling_asks_whether_codes_are_honoured(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="paused", sent_at=now())
+    DeliveryFactory(campaign=draft)
+    assert marketing.get(page("cancel", draft)).status_code == 200
+    response = marketing.post(page("cancel", draft), {"codes": "withdraw"}, follow=True)
+    assert said(response) == [
+        "Cancelled: 1 message will not be sent. Codes already out are refused from now on."
+    ]
+    draft.refresh_from_db()
+    assert draft.status == "cancelled"
+    assert Offer.objects.get(campaign=draft).state == "campaign_cancelled"
+    assert Delivery.objects.get().status == "cancelled"
+
+
+def test_cancelling_honours_codes_unless_told_otherwise(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="sending", sent_at=now())
+    marketing.post(page("cancel", draft), {"codes": "honour"})
+    assert Offer.objects.get(campaign=draft).state == "open"
+
+
+def test_it_retries_the_failed_ones(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="completed", sent_at=now(), emails_failed=1)
+    DeliveryFactory(campaign=draft, status="failed", code="rejected", attempts=4)
+    assert "Try the failed ones again" in marketing.get(page("change", draft)).content.decode()
+    response = marketing.post(page("retry", draft), follow=True)
+    assert said(response) == ["1 failed message is tried again."]
+    draft.refresh_from_db()
+    assert (draft.status, draft.emails_failed) == ("sending", 0)
+
+
+def test_it_duplicates_with_audience_and_offer(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(
+        status="completed", emails_sent=9, target_all=False, send_rate_limit_sms=3
+    )
+    draft.target_segments.set(ensure_segments(["vip"]).values())
+    response = marketing.post(page("duplicate", draft))
+    copy = Campaign.objects.exclude(pk=draft.pk).get()
+    assert response.url == page("change", copy)
+    assert (copy.name, copy.status, copy.emails_sent) == ("Pizza week (copy)", "draft", 0)
+    assert copy.email_content == draft.email_content
+    assert copy.send_rate_limit_sms == 3
+    assert [segment.name for segment in copy.target_segments.all()] == ["vip"]
+    assert Offer.objects.get(campaign=copy).title == "20% off every pizza"
+
+
+@pytest.mark.parametrize("move", ["pause", "resume", "unschedule", "retry", "cancel"])
+def test_a_move_that_is_not_allowed_becomes_a_message(marketing, draft, move) -> None:
+    response = marketing.post(page(move, draft), follow=True)
+    assert response.status_code == 200
+    assert len(said(response)) == 1
+    assert "This campaign is draft" in said(response)[0]
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+@pytest.mark.parametrize(
+    "move", ["pause", "resume", "unschedule", "retry", "duplicate", "schedule", "audience", "test"]
+)
+def test_reading_an_address_that_acts_changes_nothing(marketing, draft, move) -> None:
+    response = marketing.get(page(move, draft))
+    assert response.status_code == 302
+    assert Campaign.objects.count() == 1
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+@pytest.mark.parametrize("status", Campaign.Status.values)
+def test_the_page_of_a_campaign_says_what_happens_and_offers_what_can_be_done(
+    marketing, draft, status
+) -> None:
+    offered = {
+        "draft": {"Check and send…"},
+        "scheduled": {"Send now…", "Make it a draft again", "Cancel…"},
+        "queued": {"Cancel…"},
+        "sending": {"Pause", "Cancel…"},
+        "paused": {"Resume", "Cancel…"},
+        "completed": set(),
+        "failed": {"Send again…"},
+        "cancelled": set(),
+    }
+    Campaign.objects.filter(pk=draft.pk).update(
+        status=status, scheduled_for=now() + timedelta(days=1), sent_at=now()
+    )
+    html = marketing.get(page("panel", draft)).content.decode()
+    buttons = set().union(*offered.values())
+    assert {button for button in buttons if f">{button}<" in html} == offered[status]
+    assert "Duplicate" in html
+
+
+def test_the_page_names_the_reasons_and_links_to_the_deliveries(marketing, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="sending", sent_at=now())
+    DeliveryFactory(campaign=draft, status="failed", code="invalid_address")
+    html = marketing.get(page("change", draft)).content.decode()
+    assert "The provider says that this address is not valid." in html
+    assert f"?campaign={draft.pk}&amp;channel__exact=email&amp;status__exact=failed" in html
+
+
+def test_a_campaign_with_a_failed_state_shows_why(marketing) -> None:
+    campaign = CampaignFactory(status="failed", status_reason="The key is wrong.")
+    assert "The key is wrong." in marketing.get(page("change", campaign)).content.decode()
