@@ -1,13 +1,12 @@
 """The processes of an installation on the embedded default: web, worker and beat."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from django.conf import settings
@@ -78,9 +77,12 @@ def wait_for_web(port: int, seconds: float = 30) -> bool:
     """Tell whether the web server answers within ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                return True
-        except (urllib.error.URLError, ConnectionError):
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
             time.sleep(0.2)
+        finally:
+            connection.close()
     return False
