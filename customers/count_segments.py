@@ -1,6 +1,7 @@
 """How many customers each segment holds, and how many of them each channel reaches (S-4)."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -53,7 +54,13 @@ def count_everyone() -> SegmentCount:
 
 def count_segments() -> list[SegmentCount]:
     """Return the figures of the whole list, then of every segment by name."""
-    counted = with_counts(Segment.objects.order_by("name")).values_list(
-        "name", "kind", "customer_count", "email_count", "sms_count"
-    )
-    return [count_everyone(), *(SegmentCount(*values) for values in counted)]
+    counted: Any = with_counts(Segment.objects.order_by("name"))
+    return [
+        count_everyone(),
+        *(
+            SegmentCount(
+                each.name, each.kind, each.customer_count, each.email_count, each.sms_count
+            )
+            for each in counted
+        ),
+    ]

@@ -121,7 +121,7 @@ def _update(people: list[Person]) -> None:
 def _tag(people: list[Person], segments: dict[str, Segment]) -> None:
     CustomerTag.objects.bulk_create(
         [
-            CustomerTag(customer_id=person.pk, segment=segments[tag])
+            CustomerTag(customer_id=person.pk or 0, segment=segments[tag])
             for person in people
             for tag in person.new_tags
         ],

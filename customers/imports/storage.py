@@ -39,7 +39,7 @@ def read_parts(customer_import: CustomerImport, kind: str) -> Iterator[bytes]:
         ).first()
         if part is None:
             return
-        yield decrypt_bytes(part.content, place=part.place)
+        yield decrypt_bytes(bytes(part.content), place=part.place)
         number += 1
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from config.clock import database_now
@@ -19,7 +19,7 @@ from customers.segments import normalise_tag
 
 
 def upload_list(
-    *, chunks: Iterable[bytes], file_name: str, user: AbstractBaseUser | None = None
+    *, chunks: Iterable[bytes], file_name: str, user: User | None = None
 ) -> CustomerImport:
     """Store a list, with its columns mapped as far as their names tell.
 
@@ -38,7 +38,7 @@ def upload_list(
 
     with transaction.atomic():
         customer_import = CustomerImport(
-            file_name=shown_name[:200], created_by_id=user and user.pk, touched_at=database_now()
+            file_name=shown_name[:200], created_by=user, touched_at=database_now()
         )
         customer_import.save()
         store_upload(customer_import, watched())
