@@ -8,13 +8,12 @@ campaigns: 7,000 emails a second, and 400 when every email was parsed by itself.
 
 import re
 from collections.abc import Sequence
-from html import unescape
 
 import css_inline
 
-from campaigns.content.html_limits import HtmlRefused, check_size, check_tags
-from campaigns.content.html_tokens import Kind, Token, tokenize
-from campaigns.content.plain_text import text_of, tidy
+from campaigns.content.html_limits import HtmlRefused, check_size, check_tags, read_html
+from campaigns.content.html_tokens import Kind, Token
+from campaigns.content.plain_text import one_line, text_of, tidy
 from campaigns.content.slots import CLOSE, OPEN, Form
 
 # What cannot be inlined (media queries, :hover, a client's own selectors) stays in the document.
@@ -34,7 +33,7 @@ class Layout:
 
         Raises HtmlRefused.
         """
-        tokens = list(tokenize(skeleton))
+        tokens = read_html(skeleton)
         check_tags(tokens)
         check_slots(tokens)
         check_size(tokens)
@@ -51,10 +50,11 @@ class Layout:
 
     def fill_in(self, values: Sequence[str]) -> tuple[str, str]:
         """Return the HTML and the text for one customer's values, which are escaped for HTML."""
-        shown = [" ".join(unescape(values[number]).split()) for number in self._text.order]
+        shown = [one_line(values[number]) for number in self._text.order]
         text = self._text.fill_in(shown)
-        # The rest is tidy already; only nothing in a value's place, or a link twice, is not.
-        if self._may_repeat_links or not all(shown):
+        # The rest is tidy; what a value can still bring is nothing, spaces, or a link again.
+        ragged = any(not value or value[0] == " " or value[-1] == " " for value in shown)
+        if ragged or self._may_repeat_links:
             text = tidy(text)
         return self._html.fill_in(values[number] for number in self._html.order), text
 

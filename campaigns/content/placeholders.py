@@ -127,6 +127,10 @@ class _PlainCopy:
         return {key: item for key, item in copies if item is not None}
 
 
+def _plain_attributes(attributes: object) -> dict[str, Any]:
+    return _PlainCopy().of(attributes) if isinstance(attributes, dict) else {}
+
+
 PLACEHOLDERS = (
     Placeholder(
         "customer.first_name", "First name.", "Customer", lambda of: of.customer.first_name
@@ -168,7 +172,7 @@ PLACEHOLDERS = (
         "Any free field of the customer, such as customer.attributes.favourite_pizza. Empty for "
         "those who do not have it.",
         "Customer",
-        lambda of: _PlainCopy().of(of.customer.attributes) or {},
+        lambda of: _plain_attributes(of.customer.attributes),
     ),
     Placeholder(
         "qr_code_base64",

@@ -22,11 +22,11 @@ _ADDRESSES = ("http://", "https://", OPEN)
 
 # Where an element begins or ends: at least one line, or an empty line, whatever is around it.
 LINE, PARAGRAPH = "\x1e", "\x1d"
-_BREAKS = re.compile(f"[ \n{LINE}{PARAGRAPH}]*[\n{LINE}{PARAGRAPH}][ \n{LINE}{PARAGRAPH}]*")
+_BREAKS = re.compile(f"[ \n{LINE}{PARAGRAPH}]{{2,}}+|[\n{LINE}{PARAGRAPH}]")
 _SPACES = re.compile(r"[ \t\xa0]{2,}|[\t\xa0]")
 _LINE_ENDS = re.compile(r" ?\n ?")
 _GAPS = re.compile(r"\n{3,}")
-_SAME_LINK = re.compile(r"(https?://[^\s()]+) \(\1\)")
+_SAME_LINK = re.compile(r"(https?://[^\s()]{1,500}+) \(\1\)")
 _WHITE = re.compile(r"\s+")
 
 
@@ -39,9 +39,18 @@ def text_of(html: str) -> str:
     return _BREAKS.sub(_break_of, _Writer().write(html))
 
 
+def one_line(raw: str) -> str:
+    """Return what raw HTML text reads like: entities resolved, white space as single spaces."""
+    return _WHITE.sub(" ", unescape(raw))
+
+
 def _break_of(run: re.Match[str]) -> str:
-    lines = 2 if PARAGRAPH in run[0] else max(1, min(2, run[0].count("\n")))
-    return "\n" * lines
+    if PARAGRAPH in run[0]:
+        return "\n\n"
+    lines = run[0].count("\n")
+    if not lines and LINE not in run[0]:
+        return " "
+    return "\n" * max(1, min(2, lines))
 
 
 def tidy(text: str) -> str:
@@ -65,7 +74,7 @@ class _Writer:
         for token in tokenize(html):
             if token.kind is Kind.TEXT:
                 if not self.hidden:
-                    self.pieces.append(_WHITE.sub(" ", unescape(token.text)))
+                    self.pieces.append(one_line(token.text))
             elif token.kind is Kind.START:
                 self._start(token)
             elif token.kind is Kind.END:
@@ -85,7 +94,7 @@ class _Writer:
         elif token.name == "li":
             self.pieces.append("- ")
         elif token.name == "img":
-            self.pieces.append(unescape(token.attribute("alt") or ""))
+            self.pieces.append(one_line(token.attribute("alt") or ""))
         elif token.name == "a":
             self.links.append(unescape(token.attribute("href") or "").strip())
 

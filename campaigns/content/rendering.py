@@ -132,11 +132,14 @@ def _with_subject(
     return {**context, "campaign": {**context["campaign"], "subject": subject}}
 
 
-def _line_of(skeleton: str, position: int, source: str) -> int | None:
+def _line_of(skeleton: str, position: int | None, source: str) -> int | None:
     """Return the source's line of a place in what it rendered to, found by the text around it."""
+    if position is None:
+        return None
     before = skeleton[max(0, position - 80) : position].rpartition(CLOSE)[2]
     after = skeleton[position : position + 80].partition(OPEN)[0]
-    for snippet, skip in ((before + after, len(before)), (after, 0)):
+    tag = after.partition(">")[0]
+    for snippet, skip in ((before + after, len(before)), (after, 0), (tag, 0)):
         start = source.find(snippet) if len(snippet) > 2 else -1
         if start >= 0:
             return source.count("\n", 0, start + skip) + 1

@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS as ALL_TESTS
 
 from campaigns.content.placeholders import LARGEST_NUMBER, MAX_ITEMS
+from campaigns.content.slots import without_controls
 
 LOOP_FACTS = frozenset({"index", "index0", "first", "last", "length"})
 # What ``safety`` wraps around every list that is looped over; templates cannot name it.
@@ -178,5 +179,5 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return result
 
 
-def _finalize(value: Any) -> Any:
-    return value if isinstance(value, str) else as_text(value)
+def _finalize(value: object) -> str:
+    return without_controls(as_text(value))

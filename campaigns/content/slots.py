@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
 _MARK = re.compile(f"{OPEN}([0-9]+){CLOSE}")
-_MARK_CHARACTERS = str.maketrans("", "", OPEN + CLOSE)
+# Control characters but for white space, and the noncharacters that the marks are from.
+_CONTROLS = dict.fromkeys([*range(9), 11, *range(14, 32), *range(127, 160), *range(0xFDD0, 0xFDF0)])
 
 
 def mark(number: int) -> str:
@@ -17,9 +18,9 @@ def mark(number: int) -> str:
     return f"{OPEN}{number}{CLOSE}"
 
 
-def without_marks(text: str) -> str:
-    """Return a text that cannot be taken for one with marks in it."""
-    return text.translate(_MARK_CHARACTERS) if OPEN in text or CLOSE in text else text
+def without_controls(text: str) -> str:
+    """Return a text without the characters that are not for reading, marks among them."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 class Form:

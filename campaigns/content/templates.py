@@ -8,12 +8,11 @@ from typing import Any
 from jinja2 import Template
 
 from campaigns.content.errors import ContentError
-from campaigns.content.html_limits import HtmlRefused, check_tags
-from campaigns.content.html_tokens import tokenize
+from campaigns.content.html_limits import HtmlRefused, check_tags, read_html
 from campaigns.content.layout import check_slots
 from campaigns.content.safety import Examined, examine
 from campaigns.content.sandbox import NotComputable, Sandbox
-from campaigns.content.slots import mark, without_marks
+from campaigns.content.slots import mark, without_controls
 
 MAX_SOURCE = {"subject": 1_000, "email_content": 500_000, "sms_content": 10_000}
 MAX_OUTPUT = {"subject": 1_000, "email_content": 500_000, "sms_content": 1_600}
@@ -28,8 +27,8 @@ def sandbox_for(field: str) -> Sandbox:
 
 
 def clean_source(source: str) -> str:
-    """Return a template as it is compiled: lines end in one character, no marks of ours."""
-    return without_marks(source).replace("\r\n", "\n").replace("\r", "\n")
+    """Return a template as it is compiled: lines end in one character, no controls."""
+    return without_controls(source).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def examine_template(source: str, *, field: str) -> Examined:
@@ -66,16 +65,16 @@ def _examine_html(source: str) -> Iterator[ContentError]:
         pieces.append(piece)
         length += len(piece)
     outline = "".join(pieces)
-    tokens = list(tokenize(outline))
-    for check in (check_tags, check_slots):
-        try:
-            check(tokens)
-        except HtmlRefused as refused:
+    try:
+        tokens = read_html(outline)
+        check_tags(tokens)
+        check_slots(tokens)
+    except HtmlRefused as refused:
+        line = None
+        if refused.position is not None:
             block = bisect_right(starts, refused.position) - 1
             line = lines[block] + outline.count("\n", starts[block], refused.position)
-            yield ContentError(
-                "template_refused", refused.message, field="email_content", line=line
-            )
+        yield ContentError("template_refused", refused.message, field="email_content", line=line)
 
 
 class MessageTemplate:
