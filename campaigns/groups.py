@@ -25,13 +25,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "campaigns.send_campaign",
         "campaigns.view_delivery",
         "qrcodes.view_qrcode",
+        "qrcodes.change_qrcode",
         "qrcodes.view_redemption",
         "qrcodes.view_scanattempt",
         "qrcodes.view_location",
         "qrcodes.add_location",
         "qrcodes.change_location",
     ),
-    "Till staff": ("qrcodes.redeem",),
+    "Till staff": ("qrcodes.redeem", "qrcodes.undo_redemption"),
     "Analyst": ("campaigns.view_campaign", "qrcodes.view_redemption"),
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 Item = dict[str, Any]
 
@@ -103,20 +103,13 @@ def sidebar(request: HttpRequest) -> list[Item]:
     groups = []
     for title, entries in _SIDEBAR:
         items = [
-            {"title": name, "icon": icon, "link": link}
+            {"title": name, "icon": icon, "link": reverse(page)}
             for name, icon, page, permissions in entries
-            if (link := _link(page)) and _may_open(request, page, permissions)
+            if _may_open(request, page, permissions)
         ]
         if items:
             groups.append({"title": title, "items": items})
     return groups
-
-
-def _link(page: str) -> str:
-    try:
-        return reverse(page)
-    except NoReverseMatch:
-        return ""
 
 
 def _may_open(request: HttpRequest, page: str, permissions: tuple[str, ...]) -> bool:

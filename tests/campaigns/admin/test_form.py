@@ -5,13 +5,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from campaigns.admin.campaign import CampaignAdmin
 from campaigns.models import Campaign
 from campaigns.send_test import send_test
 from customers.segments import ensure_segments
 from qrcodes.models import Offer, QRCode
 from tests.campaigns.admin.forms import campaign_post, said
 from tests.factories import (
-    CampaignFactory,
     CustomerFactory,
     OfferFactory,
     QRCodeFactory,
@@ -119,8 +119,6 @@ def test_a_stale_form_cannot_write_counters_or_state_back(marketing, monkeypatch
         "status": "draft",
         "emails_sent": 0,
     }
-    from campaigns.admin.campaign import CampaignAdmin
-
     save_model = CampaignAdmin.save_model
 
     def meanwhile(self, request, obj, form, change):
@@ -216,4 +214,3 @@ def test_it_answers_an_unknown_campaign_with_a_message(marketing) -> None:
         url = reverse(f"admin:campaigns_campaign_{page}", args=[4711])
         response = marketing.get(url, follow=True)
         assert said(response) == ["There is no such campaign: it may have been deleted."]
-    CampaignFactory()

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -141,8 +142,6 @@ def test_the_list_action_leads_to_the_confirm_page_of_one_draft(marketing) -> No
 
 
 def test_a_waiting_campaign_says_that_a_worker_may_be_missing(marketing) -> None:
-    from datetime import timedelta
-
     campaign = CampaignFactory(status="queued", sent_at=now() - timedelta(minutes=2))
     (answer,) = _poll(marketing, str(campaign.pk))
     assert answer["parts"]["detail"] == "Waiting for a worker: is one running?"
