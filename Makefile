@@ -25,7 +25,7 @@ test: $(VENV)/.dev  ## The whole suite: on SQLite, then on PostgreSQL where ther
 lint: $(VENV)/.dev  ## Format, lint, types, import directions, migrations, production checks.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy config customers qrcodes campaigns analytics manage.py
+	$(BIN)/mypy config customers qrcodes campaigns analytics demo manage.py
 	$(BIN)/lint-imports
 	DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=false EMAIL_BACKEND=sendgrid SENDGRID_API_KEY=check DEFAULT_FROM_EMAIL=shop@example.com \

@@ -1,5 +1,6 @@
 """``demo``: a sample business on the embedded default, to try everything."""
 
+import signal
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -41,6 +42,9 @@ class Command(BaseCommand):
         )
 
     def _serve(self, first_port: int) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Also where a shell started us with interrupts ignored: the children must end with us.
+            signal.signal(number, signal.default_int_handler)
         business.prepare_database()
         business.create_people()
         figures = business.import_customers()
