@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 PLACE = "capture"
 SUFFIX = ".sealed"
 _CID = re.compile(r"""cid:([^"'\s)>]+)""")
-_NAME = re.compile(r"(\d{20})-(email|sms)-[0-9a-f]{16}")
+_FILE = re.compile(rf"(\d{{20}})-(email|sms)-[0-9a-f]{{16}}{re.escape(SUFFIX)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +160,11 @@ class CaptureSmsChannel:
 def captured_names(kind: str = "") -> list[str]:
     """Return the names of all captured messages of ``kind`` (email, sms, or both), newest first."""
     try:
-        files = [entry.name for entry in _folder().iterdir()]
+        files = sorted((entry.name for entry in _folder().iterdir()), reverse=True)
     except FileNotFoundError:
         return []
-    names = [name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)]
-    found = [(match, name) for name in names if (match := _NAME.fullmatch(name))]
-    return sorted((name for match, name in found if kind in {"", match[2]}), reverse=True)
+    found = ((file, _FILE.fullmatch(file)) for file in files)
+    return [file.removesuffix(SUFFIX) for file, match in found if match and kind in {"", match[2]}]
 
 
 def read_captured(name: str) -> CapturedMessage:
@@ -174,7 +173,7 @@ def read_captured(name: str) -> CapturedMessage:
     Raises DomainError ``no_captured_message`` when there is none of this name, and
     ``captured_message_unreadable`` when its key is gone.
     """
-    match = _NAME.fullmatch(name)
+    match = _FILE.fullmatch(f"{name}{SUFFIX}")
     path = _folder() / f"{name}{SUFFIX}"
     if not match or not path.is_file():
         raise DomainError(

@@ -85,13 +85,23 @@ def test_no_whole_answer_is_lost_in_time_and_never_posted_twice(
     assert wire.send().kind is ACCEPTED
 
 
+def test_each_read_gets_only_what_is_left_of_the_time(
+    sendgrid: StandIn, settings: Settings
+) -> None:
+    settings.PROVIDER_TIMEOUT_SECONDS = 1.0
+    sendgrid.behave("drip", seconds=90)  # a piece every 0.9 seconds
+    started = time.monotonic()
+    assert Wire(sendgrid).send() == Answer(LOST)
+    assert time.monotonic() - started < 1.5
+
+
 def test_a_slow_answer_within_the_timeout_is_accepted(wire: Wire) -> None:
     wire.standin.behave("slow", seconds=TIMEOUT / 2)
     assert wire.send().kind is ACCEPTED
 
 
 def test_an_answer_that_drips_in_within_the_timeout_is_accepted(wire: Wire) -> None:
-    wire.standin.behave("drip", seconds=TIMEOUT / 2)
+    wire.standin.behave("drip", seconds=TIMEOUT / 3)
     assert wire.send().kind is ACCEPTED
 
 

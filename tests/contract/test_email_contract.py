@@ -87,7 +87,7 @@ def test_awkward_messages_still_fit_the_schema(
     mail = posted(sendgrid)
     receiver = {"email": message.to, "name": name} if name else {"email": message.to}
     assert mail["personalizations"][0]["to"] == [receiver]
-    assert mail["subject"] == subject or message.subject
+    assert mail["subject"] == (subject or message.subject)
 
 
 def test_many_threads_share_a_channel_and_each_message_arrives_once_as_itself(

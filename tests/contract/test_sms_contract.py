@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from pytest_django import Settings
+from twilio.http.http_client import TwilioHttpClient
 
 from campaigns.channels import open_sms_channel
 from campaigns.channels.base import Answer, AnswerKind, SmsChannel
@@ -71,6 +72,23 @@ def test_an_answer_that_nobody_can_read_still_says_that_the_text_was_taken(
 ) -> None:
     twilio.behave("answer", status=201, body="<html>created</html>", accept=True)
     assert sms_channel.send(a_text()) == Answer(AnswerKind.ACCEPTED, status=201)
+
+
+def test_a_bug_before_the_post_is_not_taken_for_the_answer_to_the_text_before(
+    sms_channel: SmsChannel,
+    twilio: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sms_channel.send(a_text())
+
+    def broken(*_args: object, **_options: object) -> None:
+        raise KeyError("+4915112345678")
+
+    monkeypatch.setattr(TwilioHttpClient, "request", broken)
+    assert sms_channel.send(a_text()) == Answer(AnswerKind.REFUSED, code="unexpected")
+    assert twilio.stats()["requests"] == 1
+    assert "49151" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class StandIn:
         - ``hang``: after ``seconds`` close without an answer
         - ``close``, ``drop``: end the connection without an answer, orderly or by a reset
         - ``drop_unread``: reset it before the body is read, whoever it is for
-        - ``drip``: accept, and let the answer trickle over ``seconds``
+        - ``drip``: accept, and let the answer trickle, a piece every hundredth of ``seconds``
         - ``garble``: accept, and break off in the middle of the answer
 
         With ``accept=True``, ``hang``, ``close`` and ``drop`` accept the message first.

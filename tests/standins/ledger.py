@@ -53,7 +53,9 @@ def read_qr_code(png: bytes) -> str:
 
     try:
         with Image.open(io.BytesIO(png)) as image:
-            codes = zxingcpp.read_barcodes(image.convert("L"))
+            codes = zxingcpp.read_barcodes(
+                image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode
+            )
     except UnidentifiedImageError:
         return ""
     return codes[0].text if codes else ""

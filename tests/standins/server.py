@@ -26,7 +26,7 @@ from tests.standins.ledger import LedgerEntry
 
 ACTIONS = {"answer", "slow", "hang", "close", "drop", "drop_unread", "drip", "garble"}
 LEDGER_PAGE = 2000
-# In how many pieces an answer drips.
+# An answer drips in as many pieces at most.
 DROPS = 100
 # linger on, for zero seconds: close() sends a reset.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
             content = reply.encoded()
             size = -(-len(content) // DROPS)
             drops = [content[start : start + size] for start in range(0, len(content), size)]
-            self._drip(drops, rule.seconds / len(drops))
+            self._drip(drops, rule.seconds / DROPS)
 
     def _drip(self, drops: list[bytes], pause: float) -> None:
         if self.transport.is_closing():

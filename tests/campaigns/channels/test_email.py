@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from anymail.backends.sendgrid import SendGridPayload
 from django.core import mail
 from pytest_django import Settings
 from requests import PreparedRequest, Response
@@ -184,13 +185,19 @@ def test_a_sender_that_anymail_cannot_read_is_not_the_receivers_fault(
     assert network.requests == []
 
 
-def test_a_stale_answer_is_not_taken_for_that_of_the_next_message(
+def test_a_bug_before_the_post_is_not_taken_for_the_answer_to_the_message_before(
     sendgrid_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Canned(monkeypatch, 202, "")
+    network = Canned(monkeypatch, 202, "")
     channel = open_email_channel()
     assert channel.send(an_email()).kind is ACCEPTED
-    assert channel.send(an_email(to="ada@")) == Answer(REFUSED, code="invalid_recipient")
+
+    def broken(_payload: object, _metadata: object) -> None:
+        raise KeyError("ada@example.com")
+
+    monkeypatch.setattr(SendGridPayload, "set_metadata", broken)
+    assert channel.send(an_email()) == Answer(REFUSED, code="unexpected")
+    assert len(network.requests) == 1
 
 
 POSTMARK = {
