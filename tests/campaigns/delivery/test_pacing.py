@@ -108,6 +108,8 @@ def test_permits_of_a_dead_worker_age_out() -> None:
         if ring.free(1000.0 + second):
             ring.take(1, now=1000.0 + second, horizon=HORIZON)
     assert ring.room(1060.0) == 0
+    # What was being called at 1000 may have arrived as late as 1020: it counts until 1080.
+    assert ring.room(1000.0 + TIMEOUT + WINDOW - 1) == 0
     after = 1060.0 + HORIZON + WINDOW + 1
     ring.prune(after)
     assert ring.room(after) == 12
