@@ -265,14 +265,16 @@ def _redeem(scan: _Scan) -> Verdict:
         Offer.objects.select_for_update().get(pk=code.offer_id)
         code.refresh_from_db()
     now = database_now()
-    while True:
+    for _ in range(2):
         verdict = judge(code, now=now, amount=scan.amount, discount=scan.discount)
         if not code or not verdict.is_accepted:
             return replace(verdict, attempt_id=_record(scan, code, verdict, now).pk)
         if _use_up(code, now):
             return _accept(scan, code, now)
-        # Somebody was faster: look again at what is left.
+        # Somebody was faster: look again at what is left, with the row held this time.
+        QRCode.objects.select_for_update().get(pk=code.pk)
         code.refresh_from_db()
+    raise DomainError("try_again", "This code is being changed at the moment: scan it again.")
 
 
 def redeem_code(
@@ -289,8 +291,8 @@ def redeem_code(
     """Use a code once, if it may be, and record the attempt.
 
     The same ``nonce`` again returns the first answer and consumes nothing. Raises DomainError
-    ``invalid_amount``, ``invalid_note``, ``invalid_nonce`` or ``nonce_reused``; then nothing is
-    recorded.
+    ``invalid_amount``, ``invalid_note``, ``invalid_nonce``, ``nonce_reused`` or ``try_again``; then
+    nothing is recorded.
     """
     scan = _read_scan(
         text=text,

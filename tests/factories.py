@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from campaigns.models import Campaign, Delivery
 from customers.models import Customer, CustomerTag
 from customers.segments import ensure_segments
+from qrcodes.codes import short_code_hash, short_code_of
 from qrcodes.models import Location, Offer, QRCode, Redemption, ScanAttempt, Source
 
 
@@ -109,7 +110,7 @@ class QRCodeFactory(factory.django.DjangoModelFactory):
     token = factory.LazyAttribute(
         lambda code: f"{code.campaign.pk}-{code.customer.pk}-{uuid.uuid4().hex}"
     )
-    short_code_hash = factory.LazyFunction(lambda: uuid.uuid4().hex)
+    short_code_hash = factory.LazyAttribute(lambda code: short_code_hash(short_code_of(code.token)))
     created_at = factory.LazyFunction(now)
     expires_at = factory.LazyFunction(lambda: now() + timedelta(days=30))
 

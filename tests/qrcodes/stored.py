@@ -4,18 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth.models import Permission, User
 
-from qrcodes import codes
 from qrcodes.models import QRCode
 from tests.factories import QRCodeFactory, UserFactory
 
 
 def make_code(**fields) -> QRCode:
+    """A code that was made yesterday, as the database would give it back."""
     now = datetime.now(UTC)
     dates = {"created_at": now - timedelta(days=1), "expires_at": now + timedelta(days=30)}
     code = QRCodeFactory(**dates | fields)
-    code.token = codes.make_token(code.campaign_id, code.customer_id)
-    code.short_code_hash = codes.short_code_hash(codes.short_code_of(code.token))
-    code.save()
+    code.refresh_from_db()
     return code
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from qrcodes import issue_codes as module
 from qrcodes.codes import qr_payload, redeem_url, short_code_hash, short_code_of
-from qrcodes.issue_codes import issue_codes, issue_test_code
+from qrcodes.issue_codes import issue_codes, issue_test_code, sample_code
 from qrcodes.models import QRCode
 from tests.factories import CustomerFactory, OfferFactory
 
@@ -106,6 +106,23 @@ def test_a_stored_code_whose_image_fails_keeps_its_row(monkeypatch):
 
 
 @pytest.mark.django_db
+def test_who_comes_second_shows_the_code_that_the_first_stored(monkeypatch):
+    offer = OfferFactory()
+    customer = CustomerFactory()
+    first = issue(offer, [customer]).codes[customer.pk].qr_code
+    look_up = module._stored_codes
+    unseen = [{}]  # the first had not stored it yet when the second looked
+    monkeypatch.setattr(
+        module, "_stored_codes", lambda *asked: unseen.pop() if unseen else look_up(*asked)
+    )
+    second = issue(offer, [customer]).codes[customer.pk]
+    assert not unseen
+    assert second.qr_code == first
+    assert said_by(second.png) == qr_payload(first.token)
+    assert base64.b64decode(second.png_base64) == second.png
+
+
+@pytest.mark.django_db
 def test_a_short_code_that_is_taken_is_made_again(monkeypatch):
     offer = OfferFactory()
     first, second = CustomerFactory.create_batch(2)
@@ -130,6 +147,14 @@ def test_test_codes_are_many_and_beside_the_real_one():
     assert all(code.qr_code.is_test for code in tests)
     assert len({real.token, *(code.qr_code.token for code in tests)}) == 3
     assert issue(offer, [customer]).codes[customer.pk].qr_code == real
+
+
+@pytest.mark.django_db
+def test_a_sample_code_is_drawn_and_not_stored():
+    offer = OfferFactory()
+    code = sample_code(offer=offer, expiration_days=30)
+    assert said_by(code.png) == redeem_url(code.qr_code.token)
+    assert not QRCode.objects.exists()
 
 
 def test_many_senders_at_once_agree_on_one_code_each(at_once):

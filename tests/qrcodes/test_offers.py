@@ -118,3 +118,20 @@ def test_it_changes_nothing_when_an_update_is_wrong():
         update_offer(campaign_id=offer.campaign_id, title=" ")
     offer.refresh_from_db()
     assert offer.title == "20%"
+
+
+def test_an_offer_is_written_anew_and_keeps_its_state():
+    offer = OfferFactory(state=Offer.State.WITHDRAWN, minimum_amount=Decimal(5))
+    update_offer(campaign_id=offer.campaign_id, title="Free coffee", max_redemptions=3)
+    offer.refresh_from_db()
+    assert (offer.title, offer.minimum_amount, offer.max_redemptions) == ("Free coffee", None, 3)
+    assert offer.state == Offer.State.WITHDRAWN
+    with pytest.raises(DomainError):
+        update_offer(campaign_id=offer.campaign_id, title="")
+    assert Offer.objects.get().title == "Free coffee"
+
+
+def test_an_offer_that_is_missing_is_made():
+    campaign = CampaignFactory()
+    update_offer(campaign_id=campaign.pk, title="Free coffee")
+    assert Offer.objects.get(campaign=campaign).state == Offer.State.OPEN
