@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrcodes import codes
@@ -39,6 +39,7 @@ def test_a_short_code_cannot_be_worked_out_without_the_key(settings):
     assert codes.short_code_of(token) != before
 
 
+@settings(deadline=None)
 @given(token=TOKENS, before=STRAY, after=STRAY, upper=st.booleans(), as_address=st.booleans())
 def test_it_reads_a_token_alone_or_in_an_address(token, before, after, upper, as_address):
     text = codes.redeem_url(token) if as_address else token
@@ -48,6 +49,7 @@ def test_it_reads_a_token_alone_or_in_an_address(token, before, after, upper, as
     assert f"{parsed.campaign_id}-{parsed.customer_id}" == token.rpartition("-")[0]
 
 
+@settings(deadline=None)
 @given(token=TOKENS, upper=st.booleans(), data=st.data())
 def test_it_reads_a_short_code_however_it_is_typed(token, upper, data):
     short_code = codes.short_code_of(token)
@@ -70,6 +72,7 @@ def test_it_reads_what_mail_programs_and_keyboards_make_of_a_token(text):
     assert codes.parse_code(f"https://elsewhere.example/r/{text}").token == f"1-2-{secret}"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=600))
 def test_any_other_text_is_malformed_and_never_an_error(text):
     parsed = codes.parse_code(text)
