@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Campaign
 from campaigns.update_campaign import update_campaign
@@ -75,6 +77,15 @@ def test_name_and_rates_stay_editable() -> None:
     campaign.refresh_from_db()
     assert (campaign.name, campaign.send_rate_limit_emails) == ("Renamed", 500)
     assert (campaign.status, campaign.emails_sent) == ("sending", 7)
+
+
+def test_it_never_writes_a_column_of_the_machine() -> None:
+    campaign = CampaignFactory(status="sending")
+    with CaptureQueriesContext(connection) as queries:
+        update_campaign(campaign_id=campaign.pk, fields={"name": "Renamed"})
+    (update,) = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+    assert '"name"' in update
+    assert not any(f'"{column}"' in update for column in Campaign.MACHINE_OWNED)
 
 
 def test_it_changes_nothing_when_a_part_is_wrong() -> None:
