@@ -37,6 +37,16 @@ VOID_TAGS = frozenset(
 _OPTIONAL_END = frozenset(
     {"p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "dt", "dd", "option", "colgroup"}
 )
+# Of those, the ones that the beginning of their neighbour ends.
+_ENDED_BY = {
+    "li": frozenset({"li"}),
+    "p": frozenset({"p"}),
+    "td": frozenset({"td", "th"}),
+    "th": frozenset({"td", "th"}),
+    "tr": frozenset({"td", "th", "tr"}),
+    "dt": frozenset({"dt", "dd"}),
+    "dd": frozenset({"dt", "dd"}),
+}
 # A browser opens these again in every element that follows, until they are closed.
 _FORMATTING = frozenset(
     {
@@ -85,6 +95,7 @@ def check_size(tokens: Iterable[Token]) -> None:
             if len(token.attributes) > MAX_ATTRIBUTES:
                 raise HtmlRefused(f"<{token.name}> has too many attributes.", token.position)
             if token.name not in VOID_TAGS:
+                _end_neighbours(open_tags, token.name)
                 open_tags.append(token)
                 formatting += token.name in _FORMATTING
         elif token.kind is Kind.END:
@@ -95,6 +106,12 @@ def check_size(tokens: Iterable[Token]) -> None:
     if tags > MAX_TAGS:
         raise HtmlRefused(_TOO_MANY)
     _check_styles("".join(styles), tags)
+
+
+def _end_neighbours(open_tags: list[Token], name: str) -> None:
+    ended = _ENDED_BY.get(name, frozenset())
+    while open_tags and open_tags[-1].name in ended:
+        open_tags.pop()
 
 
 def _close(open_tags: list[Token], name: str) -> int:

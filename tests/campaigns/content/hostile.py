@@ -151,8 +151,12 @@ EMAILS: dict[str, tuple[str, str]] = {
     "cells hide end tags": ("<div><table><tr><td></div>" * 1_000, REFUSED),
     "unclosed formatting": ("".join(f"<p><b id=x{n}>" for n in range(2_000)), REFUSED),
     "formatting closed elsewhere": (
-        "".join(f"<table><td><b id=x{n}></td></b></table>" for n in range(400)) + "<p>x" * 1_000,
+        "".join(f"<b id=x{n}><table><td></b></td></table>" for n in range(400)) + "<p>x" * 1_000,
         REFUSED,
+    ),
+    "formatting closed by its cell": (
+        "".join(f"<table><td><b id=x{n}></td></b></table>" for n in range(400)) + "<p>x" * 1_000,
+        "rendered",
     ),
     "many tags": ("<p>x</p>" * 20_000, REFUSED),
     "many attributes": ("<p " + " ".join(f"a{n}=1" for n in range(40_000)) + ">", REFUSED),

@@ -10,6 +10,8 @@ import pytest
 
 from tests.campaigns.content.hostile import EMAILS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, dict]:

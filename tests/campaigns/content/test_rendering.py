@@ -3,7 +3,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
@@ -167,6 +167,7 @@ def test_values_are_told_from_the_authors_text_by_their_type():
     assert [piece for piece in pieces if isinstance(piece, Markup)] == ["Ada", "regulars, vip"]
 
 
+@settings(deadline=None, max_examples=200)
 @given(
     first=st.text(max_size=30).map(lambda text: "".join(text.split())),  # part of an address
     second=st.text(max_size=30),
