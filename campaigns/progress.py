@@ -165,7 +165,9 @@ def _messages_a_minute(
     if not limit:
         return sent * 60 / running
     window = settings.PACING_WINDOW_SECONDS
-    return ring_of(pace, limit).sent_in_window(now.timestamp()) * 60 / min(window, running)
+    rate = ring_of(pace, limit).sent_in_window(now.timestamp()) * 60 / min(window, running)
+    # In its first seconds a campaign sends its burst: that is not its rate.
+    return min(rate, limit * 60 / window)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -10,6 +10,8 @@ REASONS: dict[str, str] = {
     "invalid_address": "The provider says that this address is not valid.",
     "unsubscribed_at_provider": "The customer has unsubscribed at the provider.",
     "rejected": "The provider refused this message.",
+    "sender_refused": "The provider does not accept our sender address: see DEFAULT_FROM_EMAIL.",
+    "unsupported": "The provider cannot send a message like this one.",
     "render_failed": "The message could not be filled in for this customer.",
     "address_unreadable": "The address could not be decrypted: a key is missing.",
     "provider_refused_access": "The provider did not accept our credentials.",

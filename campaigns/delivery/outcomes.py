@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from campaigns.channels.base import Answer, AnswerKind
+from campaigns.channels.base import (
+    INVALID_RECIPIENT,
+    INVALID_SENDER,
+    UNEXPECTED,
+    UNSUPPORTED,
+    Answer,
+    AnswerKind,
+)
 from customers.models import Channel
 
 
@@ -47,8 +54,14 @@ TWILIO_PERMANENT = {
     "30006": "invalid_address",
 }
 TWILIO_SLOW_DOWN = {"20429", "21611", "30001"}
-# The email channel's word for an address that the library itself refused.
-EMAIL_PERMANENT = {"invalid_recipient": "invalid_address"}
+# The email channel's words, and the field that SendGrid names for an address it does not take.
+EMAIL_PERMANENT = {
+    INVALID_RECIPIENT: "invalid_address",
+    INVALID_SENDER: "sender_refused",
+    UNSUPPORTED: "unsupported",
+    "personalizations.0.to.0.email": "invalid_address",
+    "from.email": "sender_refused",
+}
 RETRYABLE_STATUSES = {408, 425}
 
 
@@ -78,7 +91,7 @@ def _refused(channel: str, answer: Answer, attempts: int, backoff: Sequence[floa
         return _retry("provider_error", attempts, backoff)
     if status in {401, 403}:
         return Outcome(Action.FAIL, "provider_refused_access")
-    return Outcome(Action.FAIL, "unexpected" if answer.code == "unexpected" else "rejected")
+    return Outcome(Action.FAIL, "unexpected" if answer.code == UNEXPECTED else "rejected")
 
 
 def _retry(code: str, attempts: int, backoff: Sequence[float]) -> Outcome:
