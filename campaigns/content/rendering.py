@@ -16,7 +16,9 @@ from campaigns.content.layout import Layout
 from campaigns.content.slots import CLOSE, OPEN, mark
 from campaigns.content.templates import MessageTemplate
 
+# How much of a campaign's finished shapes is kept; then they are forgotten and made again.
 MAX_LAYOUTS = 64
+MAX_LAYOUT_LETTERS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class CompiledMessages:
         self._email = MessageTemplate(email_content, field="email_content")
         self._sms = MessageTemplate(sms_content, field="sms_content")
         self._layouts: dict[tuple[str | None, ...], Layout] = {}
+        self._layout_letters = 0
         self.placeholders = (
             self._subject.placeholders | self._email.placeholders | self._sms.placeholders
         )
@@ -104,8 +107,10 @@ class CompiledMessages:
                 raise ContentError(
                     "template_refused", refused.message, field="email_content", line=line
                 ) from None
-            if len(self._layouts) >= MAX_LAYOUTS:
+            self._layout_letters += len(skeleton)
+            if len(self._layouts) >= MAX_LAYOUTS or self._layout_letters > MAX_LAYOUT_LETTERS:
                 self._layouts.clear()
+                self._layout_letters = len(skeleton)
             self._layouts[shape] = layout
         return layout
 

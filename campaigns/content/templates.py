@@ -70,11 +70,11 @@ def _examine_html(source: str) -> Iterator[ContentError]:
         check_tags(tokens)
         check_slots(tokens)
     except HtmlRefused as refused:
-        line = None
+        place = None
         if refused.position is not None:
             block = bisect_right(starts, refused.position) - 1
-            line = lines[block] + outline.count("\n", starts[block], refused.position)
-        yield ContentError("template_refused", refused.message, field="email_content", line=line)
+            place = lines[block] + outline.count("\n", starts[block], refused.position)
+        yield ContentError("template_refused", refused.message, field="email_content", line=place)
 
 
 class MessageTemplate:

@@ -156,7 +156,12 @@ def test_shapes_do_not_pile_up():
         context["customer"]["attributes"] = {"l": list(range(count))}
         email = compiled.render_email(context)
         assert email.html.count("<b>") == count
-    assert len(compiled._layouts) <= MAX_LAYOUTS
+        assert len(compiled._layouts) <= MAX_LAYOUTS
+    long = compiled_email(REPEATED + "x" * 400_000)
+    for count in range(30):
+        context["customer"]["attributes"] = {"l": [1] * count}
+        assert long.render_email(context).html.count("<b>") == count
+        assert len(long._layouts) <= 12
 
 
 def test_values_are_told_from_the_authors_text_by_their_type():
