@@ -22,6 +22,7 @@ def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     if may["see_campaigns"]:
         context["running"] = dashboard.running_campaigns()
         context["recent"] = dashboard.recent_campaigns()
+    if request.user.has_perm("campaigns.send_campaign"):
         context["decisions"] = dashboard.open_decisions()
     if may["see_redemptions"]:
         days = dashboard.redemptions_by_day()

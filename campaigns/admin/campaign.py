@@ -200,7 +200,8 @@ class CampaignAdmin(CampaignColumns):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the draft alone: what hangs on it are its test sends."""
-        return [str(campaign) for campaign in objs], {}, set(), []
+        names = [str(campaign) for campaign in objs]
+        return names, {self.opts.verbose_name_plural: len(names)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
         delete_draft(campaign_id=obj.pk)

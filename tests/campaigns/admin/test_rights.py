@@ -216,3 +216,24 @@ def test_captured_messages_are_offered_only_where_there_are_any(marketing, setti
     settings.SMS_BACKEND = "twilio"
     assert not captures_messages()
     assert "Captured messages" not in sidebar(marketing)
+
+
+def test_accounts_and_groups_open_and_save(db) -> None:
+    boss = signed_in(is_superuser=True)
+    user = UserFactory(username="mia")
+    marketing_id = Group.objects.get(name="Marketing").pk
+    address = f"/admin/auth/user/{user.pk}/change/"
+    assert boss.get(address).status_code == 200
+    assert boss.get("/admin/auth/user/add/").status_code == 200
+    post = {
+        "username": "mia",
+        "is_staff": "on",
+        "is_active": "on",
+        "groups": [marketing_id],
+        "date_joined_0": "2026-11-21",
+        "date_joined_1": "12:00:00",
+    }
+    assert boss.post(address, post).status_code == 302
+    assert [group.name for group in user.groups.all()] == ["Marketing"]
+    group = f"/admin/auth/group/{marketing_id}/change/"
+    assert boss.get(group).status_code == 200
