@@ -177,7 +177,7 @@ class Permits:
     now: datetime
     campaign_ring: Ring | None
     provider_ring: Ring | None
-    provider: Pace
+    provider: Pace | None
 
     @property
     def _time(self) -> float:
@@ -201,7 +201,7 @@ class Permits:
                 charge.messages, now=self._time, horizon=horizon
             )
             _save(self.lane.pace, self.campaign_ring, self._time)
-        if self.provider_ring:
+        if self.provider and self.provider_ring:
             charge.provider_bucket = self.provider_ring.take(
                 charge.units, now=self._time, horizon=horizon
             )
@@ -230,10 +230,9 @@ def lock_permits(lane: Lane) -> Permits:
     if limit:
         lane.pace = Pace.objects.select_for_update().get(pk=lane.pace.pk)
         campaign_ring = ring_of(lane.pace, limit)
-    provider = provider_pace(lane.channel)
-    provider_ring = None
+    provider = provider_ring = None
     if provider_limit(lane.channel):
-        provider = Pace.objects.select_for_update().get(pk=provider.pk)
+        provider = Pace.objects.select_for_update().get(pk=provider_pace(lane.channel).pk)
         provider_ring = ring_of(provider, provider_limit(lane.channel))
     return Permits(lane, database_now(), campaign_ring, provider_ring, provider)
 
