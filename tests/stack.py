@@ -3,7 +3,9 @@
 Nothing here shares memory with the test: commands, workers and beat are started as ops start them.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -25,6 +27,40 @@ import redis
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _run_on(server: str, statement: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _migrate(database_url: str, folder: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), **services.KEYS}
+    environment |= {"DATABASE_URL": database_url, "PUBLIC_BASE_URL": "http://127.0.0.1:8000"}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+@functools.cache
+def _migrated_database(server: str) -> str:
+    """The name of a database with every table and no rows, to copy from; migrating takes long."""
+    name = f"handbill_template_{os.getpid()}"
+    _run_on(server, f'CREATE DATABASE "{name}"')
+    atexit.register(_run_on, server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    with tempfile.TemporaryDirectory() as folder:
+        _migrate(server.rsplit("/", 1)[0] + "/" + name, Path(folder))
+    return name
+
+
+@functools.cache
+def _migrated_file() -> Path:
+    """A SQLite file with every table and no rows, to copy from."""
+    folder = Path(tempfile.mkdtemp(prefix="handbill-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _migrate(f"sqlite:///{folder}/template.sqlite3", folder)
+    with contextlib.closing(sqlite3.connect(folder / "template.sqlite3")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / "template.sqlite3"
 
 
 class Stack:
@@ -52,21 +88,21 @@ class Stack:
             server = services.postgres_url()
             assert server, "no PostgreSQL was found"
             self._admin_url = server
-            self._run_on_server(f'CREATE DATABASE "{self._database}"')
+            template = _migrated_database(server)
+            self._run_on_server(f'CREATE DATABASE "{self._database}" TEMPLATE "{template}"')
             self.database_url = server.rsplit("/", 1)[0] + "/" + self._database
             self.redis_url = redis_url or services.redis_url()
             assert self.redis_url, "no Redis was found"
             redis.Redis.from_url(self.redis_url).flushdb()
             self.environment |= {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
         else:
+            shutil.copy(_migrated_file(), self.folder / "handbill.sqlite3")
             self.database_url = f"sqlite:///{self.folder}/handbill.sqlite3"
             self.environment["DATABASE_URL"] = self.database_url
         self.environment |= environment
-        self.manage("migrate", "--verbosity", "0")
 
     def _run_on_server(self, statement: str) -> None:
-        with psycopg.connect(self._admin_url, autocommit=True) as server:
-            server.execute(statement)
+        _run_on(self._admin_url, statement)
 
     def manage(
         self, *arguments: str | Path | int, check: bool = True, **environment: str

@@ -88,6 +88,6 @@ def test_story_3_ten_addresses_that_keep_failing_fail_after_exactly_three_retrie
     compare(stack, campaign, sendgrid)
     report = json.loads(stack.manage("campaign_report", campaign, "--format", "json").stdout)
     assert report["emails_failed"] == 10
-    assert [(r["code"], r["count"]) for r in report["reasons"] if r["status"] == "failed"] == [
+    assert [(r["code"], r["messages"]) for r in report["reasons"] if r["status"] == "failed"] == [
         ("provider_error", 10)
     ]
