@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from email.utils import parseaddr
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -106,7 +107,10 @@ class _PlainCopy:
         if self.values_left < 0 or depth > MAX_DEPTH:
             return None
         if isinstance(value, Mapping):
-            return self._fields(value, depth)
+            pairs = islice(value.items(), MAX_VALUES)
+            copies = ((str(key)[:MAX_TEXT], self.of(item, depth + 1)) for key, item in pairs)
+            # A null says what a missing field says: nothing.
+            return {key: item for key, item in copies if item is not None}
         if isinstance(value, list):
             return [self.of(item, depth + 1) for item in value[:MAX_ITEMS]]
         if isinstance(value, bool | float):
@@ -119,12 +123,6 @@ class _PlainCopy:
         text = text[: min(MAX_TEXT, self.letters_left)]
         self.letters_left -= len(text)
         return text
-
-    def _fields(self, value: Mapping[object, object], depth: int) -> dict[str, Any]:
-        pairs = list(value.items())[: MAX_VALUES if depth == 0 else MAX_ITEMS]
-        copies = ((str(key)[:MAX_TEXT], self.of(item, depth + 1)) for key, item in pairs)
-        # A null says what a missing field says: nothing.
-        return {key: item for key, item in copies if item is not None}
 
 
 def _plain_attributes(attributes: object) -> dict[str, Any]:

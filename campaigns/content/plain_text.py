@@ -26,7 +26,7 @@ _BREAKS = re.compile(f"[ \n{LINE}{PARAGRAPH}]{{2,}}+|[\n{LINE}{PARAGRAPH}]")
 _SPACES = re.compile(r"[ \t\xa0]{2,}|[\t\xa0]")
 _LINE_ENDS = re.compile(r" ?\n ?")
 _GAPS = re.compile(r"\n{3,}")
-_SAME_LINK = re.compile(r"(https?://[^\s()]{1,500}+) \(\1\)")
+_SAME_LINK = re.compile(r"(?<!\S)(https?://[^\s()]++) \(\1\)")
 _WHITE = re.compile(r"\s+")
 
 

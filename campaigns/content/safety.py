@@ -17,7 +17,6 @@ from campaigns.content.sandbox import FILTERS, LOOP_FACTS, OWN_LIST, TESTS, Sand
 
 MAX_TOKENS = 6_000
 MAX_NESTING = 40
-MAX_NESTED_LOOPS = 2
 # Steps of one message whose lists are all as long as a list may be.
 MAX_WORK = 300_000
 FILTER_WORK = 20
@@ -91,7 +90,10 @@ def examine(source: str, *, field: str, sandbox: Sandbox) -> Examined:
     except ValueError:  # a number of thousands of digits
         examiner.refuse(None, "a number is too long to be read.")
     if examiner.work > MAX_WORK:
-        examiner.refuse(None, "its loops would take too long. Put less inside them.")
+        examiner.refuse(
+            None,
+            "its loops would take too long. Put less inside them, and at most two in one another.",
+        )
     return examiner.result
 
 
@@ -207,9 +209,6 @@ class _Examiner:
         if node.recursive:
             self.refuse(node.lineno, "a loop cannot be recursive.")
         inside = (*loops, target.name)
-        if len(inside) > MAX_NESTED_LOOPS:
-            self.refuse(node.lineno, f"at most {MAX_NESTED_LOOPS} loops may be in one another.")
-            return
         for child in (node.test, *node.body, *node.else_):
             if child is not None:
                 self.visit(child, depth=depth + 1, loops=inside)

@@ -137,7 +137,10 @@ EMAILS: dict[str, tuple[str, str]] = {
     "large source": ("x" * 500_001, "template_too_large"),
     "largest source": ("x" * 500_000, "rendered"),
     "large output": ("{{ customer.attributes.text }}" * 400, "output_too_large"),
-    "large output of a loop": (LOOP + INNER + "x" * 100 + END * 2, "output_too_large"),
+    "large output of a loop": (
+        LOOP + INNER + "{{ customer.attributes.text }}" * 28 + END * 2,
+        "output_too_large",
+    ),
     # HTML that hurts the inliner
     "deep tags": ("<div>" * 60_000, REFUSED),
     "deep tags in a loop": (LOOP + INNER + "<div>" + END * 2, REFUSED),

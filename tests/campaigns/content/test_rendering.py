@@ -288,6 +288,13 @@ def test_what_only_shows_when_filled_in_is_found_in_the_source():
     assert (caught.value.code, caught.value.line) == ("template_refused", 3)
 
 
+def test_a_value_that_the_browser_would_drop_is_refused():
+    with pytest.raises(ContentError) as caught:
+        render_email('<p title="{{ customer.language }}" title="{{ customer.email }}">x</p>')
+    assert caught.value.code == "template_refused"
+    assert "where HTML allows no text" in caught.value.message
+
+
 def test_model_objects_cannot_get_out():
     """Were one to enter the context after all, a template would still see nothing of it."""
     context = sample_context()
