@@ -1,6 +1,7 @@
 """The two sample campaigns of demo/: nothing wrong with them, and a pleasure on every screen."""
 
 import io
+import re
 import tomllib
 from pathlib import Path
 
@@ -49,9 +50,7 @@ def test_it_can_do_without_pictures_and_without_html(name):
     email = compile_campaign(**messages_of(read_sample(name))).render_email(context)
     needed = ("short_code", "expires_at", "coupon_url", "unsubscribe_url")
     assert [value for value in needed if context[value] not in email.text] == []
-    assert "http" not in email.html.replace("https://coupons.example.com/", "").replace(
-        "http://", "", email.html.count("xmlns")
-    )
+    assert re.findall(r"(?:src|background)=\"http[^\"]*|url\([^)]*", email.html) == []
     assert "data:image" not in email.text
 
 
