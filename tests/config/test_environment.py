@@ -1,6 +1,8 @@
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -78,3 +80,30 @@ def test_two_processes_agree_on_the_keys_they_make(tmp_path) -> None:
     second = read.own_keys(tmp_path / "keys.env")
     assert first == second
     assert (tmp_path / "keys.env").stat().st_mode & 0o077 == 0
+
+
+def test_the_example_names_every_variable() -> None:
+    settings = Path("config/settings.py").read_text()
+    names = set(re.findall(r'(?:read\.read_\w+|_key)\(\s*"([A-Z_]+)"', settings)) | {"DATABASE_URL"}
+    example = Path(".env.example").read_text()
+    assert len(names) > 30
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", example)] == []
+
+
+def test_a_filled_in_example_works_with_the_keys_that_new_keys_adds(tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "config.new_keys"], capture_output=True, text=True, check=True
+    ).stdout
+    lines = Path(".env.example").read_text().splitlines() + made.splitlines()
+    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    given |= {"SENDGRID_API_KEY": "x", "TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x"}
+    given |= {"TWILIO_FROM_NUMBER": "+15005550006", "DATABASE_URL": "sqlite:///:memory:"}
+    environment = {"PATH": os.environ["PATH"]} | given
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
