@@ -74,7 +74,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "anymail",
-    "import_export",
     "django_celery_beat",
     "customers",
     "qrcodes",
