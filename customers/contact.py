@@ -12,7 +12,7 @@ from django.core.validators import validate_email
 from config.errors import DomainError
 
 # What a spreadsheet makes of a long number in a column that is not text.
-_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+_SHORTENED = re.compile(r"\d+([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _NO_DIGIT = re.compile(r"\D")
 _EMAIL_INSIDE = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 

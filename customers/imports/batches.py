@@ -73,7 +73,7 @@ def merge_batch(batch: Prepared, people: People, *, write: Write) -> Result:
     result = Result()
     touched: dict[Person, list[int]] = {}
     written: set[Person] = set()  # those that ``write`` got so far
-    freed: set[str] = set()
+    freed: dict[str, Person] = {}  # indexes of addresses, and who gave them up
 
     def flush() -> None:
         changed = [person for person in touched if person.has_changed()]
@@ -93,7 +93,8 @@ def merge_batch(batch: Prepared, people: People, *, write: Write) -> Result:
         try:
             if isinstance(row, DomainError):
                 raise row
-            if freed & {row.email_index, row.phone_index}:
+            former = {freed.get(row.email_index), freed.get(row.phone_index)} - {None}
+            if former and former != {people.find(row)}:
                 # Someone takes an address that another gave up a few rows before.
                 flush()
             merged = merge_row(people, row)
@@ -101,7 +102,7 @@ def merge_batch(batch: Prepared, people: People, *, write: Write) -> Result:
             result.reasons[position] = error.message
             continue
         result.outcomes[position] = merged.outcome
-        freed.update(merged.freed_keys)
+        freed.update(dict.fromkeys(merged.freed_keys, merged.person))
         touched.setdefault(merged.person, []).append(position)
     flush()
     return result
