@@ -7,46 +7,29 @@ message that left to the first use of their code.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
 from django.db.models import (
-    Avg,
     CharField,
     Count,
-    DurationField,
-    ExpressionWrapper,
-    F,
     Max,
     Min,
-    OuterRef,
-    Q,
     QuerySet,
-    Subquery,
     Sum,
     Value,
 )
 from django.db.models.functions import Coalesce, Concat, ExtractHour, NullIf, Trim, TruncDate
 
+from analytics.waits import Waits, measure_waits
 from campaigns.models import Campaign, Delivery
 from customers.models import Channel, ConsentAction, ConsentEvent
 from qrcodes.models import QRCode, Redemption
 
 Key = TypeVar("Key", date, int, str)
 ZERO = Decimal("0.00")
-# The steps of the curve “redeemed within”.
-WITHIN = (
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(days=1),
-    timedelta(days=2),
-    timedelta(days=3),
-    timedelta(days=7),
-    timedelta(days=14),
-    timedelta(days=30),
-)
 
 
 @dataclass
@@ -128,10 +111,7 @@ class RedemptionFigures:
     """Sum of the bills that were entered at the till."""
     discount: Decimal = ZERO
     """Sum of the discounts that were entered at the till."""
-    mean_wait: timedelta | None = None
-    median_wait: timedelta | None = None
-    within: list[tuple[timedelta, int]] = field(default_factory=list)
-    """How many customers had used their code after each of WITHIN."""
+    waits: Waits = field(default_factory=Waits)
     by_day: list[RedemptionGroup[date]] = field(default_factory=list)
     by_hour: list[RedemptionGroup[int]] = field(default_factory=list)
     by_location: list[RedemptionGroup[str]] = field(default_factory=list)
@@ -164,35 +144,32 @@ class CampaignFigures:
 
 def campaign_figures(campaign: Campaign) -> CampaignFigures:
     """Return every figure of ``campaign``, in a fixed number of queries whatever its size."""
-    deliveries = Delivery.objects.filter(campaign=campaign)
-    redeemed = _redemptions([campaign.pk])
+    deliveries = Delivery.objects.filter(campaign=campaign).order_by()
     return CampaignFigures(
         campaign=campaign,
         channels=channel_figures(campaign),
-        segments=_segment_figures(deliveries, redeemed),
-        redemption=_redemption_figures(campaign, redeemed),
-        reached=deliveries.filter(status=Delivery.Status.SENT, bounced_at=None)
-        .order_by()
-        .aggregate(n=Count("customer_id", distinct=True))["n"],
+        segments=_segment_figures(deliveries, _used_codes([campaign.pk])),
+        redemption=_redemption_figures(campaign),
+        reached=deliveries.filter(status=Delivery.Status.SENT, bounced_at=None).aggregate(
+            n=Count("customer_id", distinct=True)
+        )["n"],
         unsubscribed=_opt_outs(campaign).aggregate(n=Count("customer_id", distinct=True))["n"],
     )
 
 
 def customers_redeemed(campaign_ids: Iterable[int]) -> dict[int, int]:
     """Return campaign id → customers who used their code, for a list of campaigns at once."""
-    rows = (
-        _redemptions(campaign_ids)
-        .values("offer__campaign_id")
-        .annotate(n=Count("qr_code__customer_id", distinct=True))
+    rows = _used_codes(campaign_ids).values_list("campaign_id").annotate(n=Count("pk"))
+    return dict(rows)
+
+
+def _used_codes(campaign_ids: Iterable[int]) -> QuerySet[QRCode]:
+    # One for each customer who redeemed: a campaign gives everyone a single code (Q-1).
+    return (
+        QRCode.objects.real()
+        .filter(campaign_id__in=list(campaign_ids), usage_count__gt=0)
+        .order_by()
     )
-    return {row["offer__campaign_id"]: row["n"] for row in rows}
-
-
-def _redemptions(campaign_ids: Iterable[int]) -> QuerySet[Redemption]:
-    # Through the offer: it is one to one with the campaign, and the index starts with it.
-    return Redemption.objects.filter(
-        offer__campaign__in=list(campaign_ids), qr_code__is_test=False
-    ).order_by()
 
 
 def _opt_outs(campaign: Campaign) -> QuerySet[ConsentEvent]:
@@ -247,50 +224,52 @@ _ELEMENTS = {
 
 
 def _segment_figures(
-    deliveries: QuerySet[Delivery], redemptions: QuerySet[Redemption]
+    deliveries: QuerySet[Delivery], used_codes: QuerySet[QRCode]
 ) -> list[SegmentFigures]:
-    frozen, frozen_parameters = (
-        deliveries.order_by().values("customer_id", "status", "matched_segments")
+    frozen, frozen_parameters = deliveries.values(
+        "customer_id", "status", "matched_segments"
     ).query.sql_with_params()
-    came_back, came_back_parameters = (
-        redemptions.annotate(customer_id=F("qr_code__customer_id")).values("customer_id").distinct()
-    ).query.sql_with_params()
+    used, used_parameters = used_codes.values("customer_id").query.sql_with_params()
     with connection.cursor() as cursor:
+        # By customer first: the channels of one may list the same segments in another order.
         cursor.execute(
             f"""
-            SELECT element.value,
-                   COUNT(DISTINCT frozen.customer_id),
-                   COUNT(DISTINCT CASE WHEN frozen.status = 'sent' THEN frozen.customer_id END),
-                   COUNT(DISTINCT came_back.customer_id)
-              FROM ({frozen}) AS frozen
-              {_ELEMENTS[connection.vendor].format(column="frozen.matched_segments")}
-              LEFT JOIN ({came_back}) AS came_back ON came_back.customer_id = frozen.customer_id
-             GROUP BY element.value
+            WITH members AS (
+                SELECT frozen.customer_id,
+                       element.value AS segment,
+                       MAX(CASE WHEN frozen.status = 'sent' THEN 1 ELSE 0 END) AS sent
+                  FROM ({frozen}) AS frozen
+                  {_ELEMENTS[connection.vendor].format(column="frozen.matched_segments")}
+                 GROUP BY frozen.customer_id, element.value
+            )
+            SELECT segment, COUNT(*), SUM(sent), COUNT(used.customer_id)
+              FROM members LEFT JOIN ({used}) AS used ON used.customer_id = members.customer_id
+             GROUP BY segment
              ORDER BY 2 DESC, 1
             """,
-            [*frozen_parameters, *came_back_parameters],
+            [*frozen_parameters, *used_parameters],
         )
         return [SegmentFigures(*row) for row in cursor.fetchall()]
 
 
-def _redemption_figures(campaign: Campaign, redemptions: QuerySet[Redemption]) -> RedemptionFigures:
-    codes = QRCode.objects.real().filter(campaign=campaign).order_by()
+def _redemption_figures(campaign: Campaign) -> RedemptionFigures:
+    # Through the offer: it is one to one with the campaign, and the index starts with it.
+    redemptions = Redemption.objects.filter(
+        offer__campaign=campaign, qr_code__is_test=False
+    ).order_by()
     totals = redemptions.aggregate(
-        customers=Count("qr_code__customer_id", distinct=True),
-        redemptions=Count("id"),
-        revenue=Sum("amount"),
-        discount=Sum("discount"),
+        redemptions=Count("id"), revenue=Sum("amount"), discount=Sum("discount")
     )
     figures = RedemptionFigures(
-        codes_issued=codes.count(),
-        customers=totals["customers"],
+        codes_issued=QRCode.objects.real().filter(campaign=campaign).count(),
+        customers=_used_codes([campaign.pk]).count(),
         redemptions=totals["redemptions"],
         revenue=_money(totals["revenue"]),
         discount=_money(totals["discount"]),
     )
     if not figures.redemptions:
         return figures
-    _add_waits(figures, campaign, codes)
+    figures.waits = measure_waits(campaign)
     figures.by_day = _grouped(redemptions, TruncDate("redeemed_at"))
     figures.by_hour = _grouped(redemptions, ExtractHour("redeemed_at"))
     figures.by_location = _most_first(_grouped(redemptions, Coalesce("location__name", Value(""))))
@@ -300,36 +279,6 @@ def _redemption_figures(campaign: Campaign, redemptions: QuerySet[Redemption]) -
         _grouped(redemptions, Coalesce(named, "staff__username", Value("")))
     )
     return figures
-
-
-def _add_waits(figures: RedemptionFigures, campaign: Campaign, codes: QuerySet[QRCode]) -> None:
-    first_sent = (
-        Delivery.objects.filter(
-            campaign=campaign, customer=OuterRef("customer_id"), sent_at__isnull=False
-        )
-        .order_by()
-        .values("customer_id")
-        .annotate(first=Min("sent_at"))
-        .values("first")
-    )
-    # Someone may be served at the till before a message left: that is no wait.
-    waits = (
-        codes.filter(redeemed_at__isnull=False)
-        .annotate(first_sent=Subquery(first_sent))
-        .filter(first_sent__lte=F("redeemed_at"))
-        .annotate(
-            wait=ExpressionWrapper(F("redeemed_at") - F("first_sent"), output_field=DurationField())
-        )
-    )
-    steps = {f"within_{n}": Count("pk", filter=Q(wait__lte=step)) for n, step in enumerate(WITHIN)}
-    totals: dict[str, Any] = waits.aggregate(n=Count("pk"), mean=Avg("wait"), **steps)
-    if not totals["n"]:
-        return
-    figures.mean_wait = totals["mean"]
-    figures.within = [(step, totals[f"within_{n}"]) for n, step in enumerate(WITHIN)]
-    middle = waits.order_by("wait").values_list("wait", flat=True)
-    two = list(middle[(totals["n"] - 1) // 2 : totals["n"] // 2 + 1])
-    figures.median_wait = sum(two, timedelta()) / len(two)
 
 
 def _grouped(redemptions: QuerySet[Redemption], key: Any) -> list[RedemptionGroup[Any]]:

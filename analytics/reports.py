@@ -3,11 +3,13 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Min, OuterRef, Subquery, Sum
 from django.utils import timezone
 
 from analytics.figures import ChannelFigures, RedemptionGroup, campaign_figures
@@ -36,6 +38,8 @@ CHANNEL_FIGURES = (
     "unsubscribed",
     "per_minute",
 )
+# Rows that are read from the database at once.
+PIECE = 2_000
 RECIPIENT_COLUMNS = (
     "customer",
     "name",
@@ -93,8 +97,8 @@ def campaign_report(campaign: Campaign) -> dict[str, Any]:
         "currency": settings.CURRENCY,
         "revenue": str(redemption.revenue),
         "discount": str(redemption.discount),
-        "seconds_to_redemption_mean": _seconds(redemption.mean_wait),
-        "seconds_to_redemption_median": _seconds(redemption.median_wait),
+        "seconds_to_redemption_mean": _seconds(redemption.waits.mean),
+        "seconds_to_redemption_median": _seconds(redemption.waits.median),
         "reasons": [
             reason for channel in figures.channels.values() for reason in _reasons(channel)
         ],
@@ -108,7 +112,8 @@ def campaign_report(campaign: Campaign) -> dict[str, Any]:
             for segment in figures.segments
         ],
         "redeemed_within": [
-            {"seconds": _seconds(step), "customers": count} for step, count in redemption.within
+            {"seconds": _seconds(step), "customers": count}
+            for step, count in redemption.waits.within
         ],
         "redemptions_by_day": _groups("day", redemption.by_day),
         "redemptions_by_hour": _groups("hour", redemption.by_hour),
@@ -144,24 +149,24 @@ def _section_rows(
             yield section, item, figure, _cell(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Redeemed:
+    """What one customer's redemptions come to."""
+
+    customer_id: int
+    redeemed_at: datetime
+    location: str | None
+    amount: Decimal | None
+
+
 def recipients(campaign: Campaign) -> Iterator[dict[str, Any]]:
     """Yield one entry per message, with the keys RECIPIENT_COLUMNS, as the database reads on.
 
-    No email or phone number is in them; ``customer`` is the customer's id.
+    No email or phone number is in them; ``customer`` is the customer's id. ``redeemed_at`` and
+    ``location`` are those of the first use, ``amount`` is the sum of all.
     """
-    redeemed = Redemption.objects.filter(
-        offer__campaign=campaign,
-        qr_code__customer=OuterRef("customer_id"),
-        qr_code__is_test=False,
-    ).order_by("redeemed_at")
-    total = redeemed.order_by().values("qr_code__customer_id")
     rows = (
         Delivery.objects.filter(campaign=campaign)
-        .annotate(
-            redeemed_at=Subquery(total.annotate(first=Min("redeemed_at")).values("first")),
-            location=Subquery(redeemed.values("location__name")[:1]),
-            amount=Subquery(total.annotate(sum=Sum("amount")).values("sum")),
-        )
         .order_by("customer_id", "channel", "step")
         .values_list(
             "customer_id",
@@ -172,13 +177,15 @@ def recipients(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "code",
             "attempts",
             "sent_at",
-            "redeemed_at",
-            "location",
-            "amount",
         )
     )
-    for customer, first, last, channel, status, code, attempts, *rest in rows.iterator(2_000):
-        sent_at, redeemed_at, location, amount = rest
+    # Both come in the order of customers, so they are read side by side and nothing piles up.
+    redeemed = _redeemed_by_customer(campaign)
+    ahead = next(redeemed, None)
+    for customer, first, last, channel, status, code, attempts, sent_at in rows.iterator(PIECE):
+        while ahead and ahead.customer_id < customer:
+            ahead = next(redeemed, None)
+        mine = ahead if ahead and ahead.customer_id == customer else None
         values = (
             customer,
             f"{first} {last}".strip(),
@@ -187,11 +194,26 @@ def recipients(campaign: Campaign) -> Iterator[dict[str, Any]]:
             reason_sentence(code),
             attempts,
             _time(sent_at),
-            _time(redeemed_at),
-            location,
-            None if amount is None else f"{amount:.2f}",
+            _time(mine.redeemed_at) if mine else None,
+            mine.location if mine else None,
+            f"{mine.amount:.2f}" if mine and mine.amount is not None else None,
         )
         yield dict(zip(RECIPIENT_COLUMNS, values, strict=True))
+
+
+def _redeemed_by_customer(campaign: Campaign) -> Iterator[_Redeemed]:
+    rows = (
+        Redemption.objects.filter(offer__campaign=campaign, qr_code__is_test=False)
+        .order_by("qr_code__customer_id", "redeemed_at")
+        .values_list("qr_code__customer_id", "redeemed_at", "location__name", "amount")
+    )
+    for customer_id, uses in groupby(rows.iterator(PIECE), key=lambda row: row[0]):
+        listed = list(uses)
+        amounts = [amount for *_, amount in listed if amount is not None]
+        _, redeemed_at, location, _ = listed[0]
+        yield _Redeemed(
+            customer_id, redeemed_at, location, sum(amounts, Decimal()) if amounts else None
+        )
 
 
 def recipient_rows(campaign: Campaign) -> Iterator[list[str]]:

@@ -5,7 +5,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.figures import WITHIN, campaign_figures, customers_redeemed
+from analytics.figures import campaign_figures, customers_redeemed
+from analytics.waits import WITHIN
 from qrcodes.models import Offer
 from tests.analytics.business import START, Story, tell_story
 from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, RedemptionFactory
@@ -94,8 +95,8 @@ def test_it_has_no_rate_while_nobody_was_reached() -> None:
 def test_it_measures_the_wait_from_the_first_message_to_the_first_use(story: Story) -> None:
     redemption = campaign_figures(story.campaign).redemption
     waits = [timedelta(minutes=30), timedelta(hours=2), timedelta(days=2)]
-    assert redemption.median_wait == timedelta(hours=2)
-    assert redemption.mean_wait == sum(waits, timedelta()) / 3
+    assert redemption.waits.median == timedelta(hours=2)
+    assert redemption.waits.mean == sum(waits, timedelta()) / 3
 
 
 def test_it_takes_the_middle_of_two_for_an_even_number(story: Story) -> None:
@@ -107,11 +108,11 @@ def test_it_takes_the_middle_of_two_for_an_even_number(story: Story) -> None:
         qr_code__customer=story.customers[7],
         redeemed_at=START + timedelta(hours=4),
     )
-    assert campaign_figures(story.campaign).redemption.median_wait == timedelta(hours=3)
+    assert campaign_figures(story.campaign).redemption.waits.median == timedelta(hours=3)
 
 
 def test_it_draws_how_many_came_within_each_step(story: Story) -> None:
-    within = dict(campaign_figures(story.campaign).redemption.within)
+    within = dict(campaign_figures(story.campaign).redemption.waits.within)
     assert list(within) == list(WITHIN)
     assert within[timedelta(hours=1)] == 1
     assert within[timedelta(hours=6)] == 2
