@@ -21,6 +21,8 @@ from customers.segments import parse_tags
 
 CHUNK_BYTES = 1 << 18
 REASONS_SHOWN = 10
+Status = CustomerImport.Status
+NOT_IMPORTED = (Status.UPLOADED, Status.CHECKING, Status.CHECKED)
 # Nothing of such a file can be used.
 UNREADABLE = {"unreadable_file", "no_key_column"}
 
@@ -131,9 +133,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def _clean_up(import_id: int) -> None:
     """Leave nothing of the file, however the command ends; what was imported stays traceable."""
+    if CustomerImport.objects.filter(pk=import_id, status__in=NOT_IMPORTED).delete()[0]:
+        return
     with contextlib.suppress(DomainError):
         discard_import(import_id=import_id)
     forget_list(import_id=import_id)
-    CustomerImport.objects.filter(
-        pk=import_id, status=CustomerImport.Status.DISCARDED, finished_at=None, created=0, updated=0
-    ).delete()
