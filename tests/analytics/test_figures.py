@@ -9,7 +9,13 @@ from analytics.figures import campaign_figures, customers_redeemed
 from analytics.waits import WITHIN
 from qrcodes.models import Offer
 from tests.analytics.business import START, Story, tell_story
-from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, RedemptionFactory
+from tests.factories import (
+    CampaignFactory,
+    CustomerFactory,
+    DeliveryFactory,
+    OfferFactory,
+    RedemptionFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -181,3 +187,16 @@ def test_it_needs_as_many_queries_for_many_customers_as_for_few(story: Story) ->
     with CaptureQueriesContext(connection) as many:
         campaign_figures(story.campaign)
     assert len(many) == len(few) < 20
+
+
+def test_who_was_served_before_the_message_left_did_not_wait() -> None:
+    delivery = DeliveryFactory(status="sent", sent_at=START)
+    offer = OfferFactory(campaign=delivery.campaign)
+    RedemptionFactory(
+        qr_code__offer=offer,
+        qr_code__customer=delivery.customer,
+        redeemed_at=START - timedelta(minutes=5),
+    )
+    redemption = campaign_figures(delivery.campaign).redemption
+    assert redemption.customers == 1
+    assert (redemption.waits.mean, redemption.waits.within) == (None, [])
