@@ -190,9 +190,7 @@ def test_cancelling_can_withdraw_the_codes() -> None:
         ([("email", "sent"), ("sms", "pending")], Status.SENDING),
     ],
 )
-def test_it_completes_when_nothing_waits_any_more(
-    rows: list[tuple[str, str]], status: str
-) -> None:
+def test_it_completes_when_nothing_waits_any_more(rows: list[tuple[str, str]], status: str) -> None:
     campaign = CampaignFactory(status="sending")
     for channel, state in rows:
         DeliveryFactory(campaign=campaign, channel=channel, status=state)
