@@ -38,9 +38,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def ensure_groups(*, using: str = "default", apps: Any = installed_apps) -> None:
-    """Create the groups that are missing and give each the permissions it lacks.
+    """Create the groups that are missing, with their permissions.
 
-    Nothing is taken away, so a group may be given more; who wants to give less makes an own group.
+    A group that exists is left as it is: a right that was taken from it must not come back with the
+    next release.
     """
     try:
         group_model = apps.get_model("auth", "Group")
@@ -57,5 +58,6 @@ def ensure_groups(*, using: str = "default", apps: Any = installed_apps) -> None
         for permission in permission_model.objects.using(using).select_related("content_type")
     }
     for group_name, names in GROUPS.items():
-        group, _ = group_model.objects.using(using).get_or_create(name=group_name)
-        group.permissions.add(*(permissions[name] for name in names if name in permissions))
+        group, created = group_model.objects.using(using).get_or_create(name=group_name)
+        if created:
+            group.permissions.add(*(permissions[name] for name in names if name in permissions))
