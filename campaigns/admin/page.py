@@ -13,7 +13,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from campaigns.models import Campaign
+from campaigns.reasons import reason_sentence
 from config.errors import DomainError
+from customers.encryption import DecryptionError
 
 VIEW = "campaigns.view_campaign"
 CHANGE = "campaigns.change_campaign"
@@ -44,7 +46,9 @@ def campaign_page(*permissions: str, method: str = "") -> Callable[[CampaignView
                 return view(request, campaign)
             except DomainError as error:
                 messages.error(request, error.message)
-                return back_to(campaign)
+            except DecryptionError:
+                messages.error(request, reason_sentence("address_unreadable"))
+            return back_to(campaign)
 
         return page
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from campaigns.channels.capture import captured_names
 from campaigns.models import Campaign, TestSend
+from customers.models import Customer
 from qrcodes.models import QRCode
 from tests.campaigns.admin.forms import said
 from tests.factories import CustomerFactory, OfferFactory
@@ -125,3 +126,11 @@ def test_a_template_that_cannot_be_filled_in_is_told(marketing, draft) -> None:
     response = marketing.get(page("preview", draft))
     assert any("line 1" in text for text in said(response))
     assert "mend the message first" in response.content.decode()
+
+
+def test_an_address_that_cannot_be_decrypted_is_told(marketing, draft) -> None:
+    locked = CustomerFactory()
+    Customer.objects.filter(pk=locked.pk).update(email_encrypted="v1:k9:AAAA:AAAA")
+    Campaign.objects.filter(pk=draft.pk).update(email_content="{{ customer.email }}")
+    response = marketing.get(page("preview", draft), {"customer": locked.pk}, follow=True)
+    assert said(response) == ["The address could not be decrypted: a key is missing."]
