@@ -30,9 +30,9 @@ if TEST_DATABASE == "postgresql":
 
 from config.settings import *  # noqa: E402, F403
 
-if TEST_DATABASE == "sqlite":
-    # A real file: threads of one test share an in-memory database's locks, people do not.
-    DATABASES["default"]["TEST"] = {"NAME": str(_scratch / "test.sqlite3")}  # noqa: F405
+# On SQLite a real file: threads of one test share an in-memory database's locks, people do not.
+_name = str(_scratch / "test.sqlite3") if TEST_DATABASE == "sqlite" else _scratch.name
+DATABASES["default"]["TEST"] = {"NAME": _name}  # noqa: F405
 
 # The tests speak plain HTTP to Django's test client.
 SECURE_SSL_REDIRECT = False
