@@ -101,6 +101,14 @@ class QRCode(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name = "QR code"
+        indexes: ClassVar[list[models.Index]] = [
+            # Few codes are ever used: counting them must not read the others.
+            models.Index(
+                fields=["campaign"],
+                condition=Q(usage_count__gt=0, is_test=False),
+                name="qr_code_used",
+            ),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["campaign", "customer"],
