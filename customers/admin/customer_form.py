@@ -18,6 +18,8 @@ from customers.imports.cleaning import clean_text, tidy_text
 from customers.models import Channel, Customer, CustomerQuerySet
 from customers.segments import parse_tags
 
+STORED = ("first_name", "last_name", "external_id", "language", "time_zone", "attributes")
+COLUMNS = frozenset({*STORED, "email", "phone"})
 TAKES = {"takes_email": Channel.EMAIL.value, "takes_sms": Channel.SMS.value}
 UNREADABLE = (
     "It cannot be read: its key is missing from FIELD_ENCRYPTION_KEYS. It stays as it is until the "
@@ -49,14 +51,7 @@ class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Customer
-        fields = (
-            "first_name",
-            "last_name",
-            "external_id",
-            "language",
-            "time_zone",
-            "attributes",
-        )
+        fields = STORED
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -143,8 +138,7 @@ class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def changes(self) -> dict[str, Any]:
         """Return the columns that were changed, addresses as ``email`` and ``phone``."""
-        own = {*self._meta.fields, "email", "phone"}  # type: ignore[misc]
-        return {name: self.cleaned_data[name] for name in self.changed_data if name in own}
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in COLUMNS}
 
     def tags(self) -> list[str] | None:
         """Return the tags, or None when they were not touched."""

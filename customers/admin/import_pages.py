@@ -102,11 +102,8 @@ def upload(request: HttpRequest) -> HttpResponse:
     if not may_import(request):
         raise PermissionDenied
     assert request.user.is_authenticated
-    form = UploadForm(request.POST or None, request.FILES or None)
-    # A file over the upload limit never reaches the form.
-    if request.method == "POST" and not request.FILES and _is_large(request):
-        form.add_error("file", too_large())
-    elif request.method == "POST" and form.is_valid():
+    form = UploadForm(request.POST if request.method == "POST" else None, request.FILES)
+    if form.is_valid():
         file = form.cleaned_data["file"]
         try:
             customer_import = upload_list(
@@ -116,6 +113,9 @@ def upload(request: HttpRequest) -> HttpResponse:
             form.add_error("file", error.message)
         else:
             return _back(customer_import)
+    elif form.is_bound and not request.FILES and _is_large(request):
+        # A file over the limit never reached the form, which says that there was none.
+        form.errors["file"] = form.error_class([too_large()])
     return _render(request, "upload", None, form=form)
 
 
