@@ -68,11 +68,14 @@ class ChannelFigures:
 
     @property
     def per_minute(self) -> float | None:
-        """Average rate between the first and the last message sent; None below two messages."""
-        if not self.first_sent_at or not self.last_sent_at or self.sent < 2:
+        """Average rate from the first to the last message sent; None below one minute of it.
+
+        What was sent within a minute, extrapolated, would seem to exceed the campaign's limit.
+        """
+        if not self.first_sent_at or not self.last_sent_at:
             return None
         minutes = (self.last_sent_at - self.first_sent_at).total_seconds() / 60
-        return round((self.sent - 1) / minutes, 1) if minutes > 0 else None
+        return round((self.sent - 1) / minutes, 1) if minutes >= 1 else None
 
 
 @dataclass(frozen=True, slots=True)

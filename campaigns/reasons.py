@@ -2,8 +2,8 @@
 
 REASONS: dict[str, str] = {
     # skipped: nothing was sent, and nothing will be
-    "no_address": "There is no address for this channel.",
-    "unsubscribed": "The customer does not take messages on this channel.",
+    "no_address": "There is no email address, or no phone number, for this message.",
+    "unsubscribed": "Unsubscribed, or never agreed to messages of this kind.",
     "bounced": "The address does not work: an earlier message came back.",
     "qr_failed": "The QR code could not be made, so nothing was sent.",
     # failed: tried, and given up

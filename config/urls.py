@@ -4,8 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 
 from campaigns.views import captured, health
+from config.start import start
 
 urlpatterns = [
+    path("", start, name="start"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("captured/", captured.captured_list, name="captured-messages"),

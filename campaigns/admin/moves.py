@@ -5,9 +5,9 @@ from django.http import HttpRequest, HttpResponse
 
 from campaigns import lifecycle
 from campaigns.admin.page import ADD, SEND, back_to, campaign_page, show, signed_in
+from campaigns.codes_out import codes_out
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.models import Campaign
-from qrcodes.models import QRCode
 
 
 @campaign_page(SEND, method="POST")
@@ -47,7 +47,7 @@ def retry(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 def cancel(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Ask whether codes already out are honoured, then end the campaign."""
     if request.method != "POST":
-        codes = QRCode.objects.real().filter(campaign=campaign).count()
+        codes = codes_out(campaign)
         return show(request, "cancel", campaign, f"Cancel {campaign}", codes_out=codes)
     withdraw = request.POST.get("codes") == "withdraw"
     stopped = lifecycle.cancel_campaign(campaign_id=campaign.pk, withdraw_codes=withdraw)

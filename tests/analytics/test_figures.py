@@ -70,6 +70,16 @@ def test_it_knows_no_rate_of_a_single_message() -> None:
     assert campaign_figures(delivery.campaign).channels["email"].per_minute is None
 
 
+@pytest.mark.django_db
+def test_half_a_minute_of_sending_has_no_rate_per_minute() -> None:
+    campaign = CampaignFactory(status="completed")
+    start = START
+    for seconds in (0, 15, 30):
+        sent_at = start + timedelta(seconds=seconds)
+        DeliveryFactory(campaign=campaign, status="sent", sent_at=sent_at)
+    assert campaign_figures(campaign).channels["email"].per_minute is None
+
+
 def test_it_counts_customers_of_a_segment_once_over_both_channels(story: Story) -> None:
     segments = {s.name: s for s in campaign_figures(story.campaign).segments}
     assert list(segments) == ["lunch", "regulars"]

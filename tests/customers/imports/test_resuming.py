@@ -218,6 +218,30 @@ class TestTwoAtOnce:
         assert counts(done) == (0, 1, 0, 0)
         assert Customer.objects.get().first_name == "C1"
 
+    def test_an_unsubscribe_while_rows_are_merged_comes_after_them(self, monkeypatch) -> None:
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite admits one writer at a time")
+        anna = CustomerFactory(email="anna@example.com", email_subscribed=False)
+        original = run_import.write_people
+
+        def unsubscribe() -> None:
+            record_consent(customer_ids=[anna.pk], channel="email", action="opt_out", source="page")
+            connection.close()
+
+        clicked = threading.Thread(target=unsubscribe)
+
+        def meanwhile(changed, *, source):
+            clicked.start()
+            clicked.join(0.5)  # it waits for the import's lock
+            original(changed, source=source)
+
+        monkeypatch.setattr(run_import, "write_people", meanwhile)
+        imported("email,email_consent\nanna@example.com,yes\n")
+        clicked.join()
+        anna.refresh_from_db()
+        assert not anna.email_subscribed
+        assert anna.email_consent_source == "page"
+
     def test_an_unsubscribe_between_look_up_and_lock_is_not_lost(self, monkeypatch) -> None:
         anna = CustomerFactory(email="anna@example.com", email_subscribed=False)
         calls = []
