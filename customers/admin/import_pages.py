@@ -150,7 +150,6 @@ def _columns(request: HttpRequest, customer_import: CustomerImport, data: Any) -
         customer_import,
         form=form,
         source=recognise_source([column.name for column in columns]),
-        recognised=sum(len(positions) for positions in customer_import.mapping.values()),
     )
 
 

@@ -5,6 +5,7 @@ last batch that is in, and half a row never is.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 
 from django.db import IntegrityError, OperationalError, transaction
@@ -36,7 +37,8 @@ from customers.models import CustomerImport
 
 logger = logging.getLogger(__name__)
 
-# Another writer may create the same customer between our look-up and our insert.
+# Another writer may create the same customer between our look-up and our insert, or hold what we
+# wait for while it waits for us: the next try finds it done.
 TRIES = 5
 
 
@@ -133,9 +135,10 @@ def _apply(customer_import: CustomerImport) -> None:
                     result = merge_batch(batch, people, write=write)
                     _record(customer_import, header, batch, result)
                 break
-            except IntegrityError:
+            except (IntegrityError, OperationalError):
                 if attempt == TRIES:
                     raise
+                time.sleep(0.1 * attempt)
                 customer_import.refresh_from_db()
     with transaction.atomic():
         keep_lease(customer_import)

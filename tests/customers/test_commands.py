@@ -7,6 +7,7 @@ import stat
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from customers.imports import run_import
 from customers.models import Customer, CustomerImport, ImportPart
@@ -153,6 +154,16 @@ class TestImport:
             run("import_customers", list_file)
         assert not ImportPart.objects.exists()
         assert not Customer.objects.exists()
+
+    def test_a_database_that_goes_away_is_told(self, list_file, monkeypatch) -> None:
+        def away(*args, **kwargs):
+            raise OperationalError("server closed the connection")
+
+        monkeypatch.setattr(run_import, "write_people", away)
+        code, said = refused("import_customers", list_file)
+        assert code == 1
+        assert "run this again" in said
+        assert not ImportPart.objects.exists()
 
     def test_an_error_inside_is_told_without_a_traceback(self, list_file, monkeypatch) -> None:
         def failing(*args, **kwargs):

@@ -22,6 +22,7 @@ from customers.segments import parse_tags
 CHUNK_BYTES = 1 << 18
 REASONS_SHOWN = 10
 Status = CustomerImport.Status
+INTERRUPTED = "The database was away or busy: run this again, and it goes on where it stopped."
 NOT_IMPORTED = (Status.UPLOADED, Status.CHECKING, Status.CHECKED)
 # Nothing of such a file can be used.
 UNREADABLE = {"unreadable_file", "no_key_column"}
@@ -88,8 +89,8 @@ class Command(BaseCommand):
             start(import_id=customer_import.pk)
             run_import(import_id=customer_import.pk)
             customer_import.refresh_from_db()
-            if customer_import.error:
-                raise DomainError("import_failed", customer_import.error)
+            if customer_import.status not in {Status.DONE, Status.CHECKED}:
+                raise DomainError("import_failed", customer_import.error or INTERRUPTED)
             if rejects:
                 rejects.writelines(read_rejects(customer_import))
             if not options["json"]:

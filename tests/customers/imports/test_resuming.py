@@ -189,9 +189,6 @@ class TestTwoAtOnce:
             worker.join()
         for each in (first, second):
             each.refresh_from_db()
-            if each.status == "running":  # a deadlock that the database broke
-                let_lease_run_out(each)
-                run(each)
         assert (first.status, second.status) == ("done", "done")
         assert first.created + second.created == Customer.objects.count() == 40
         assert first.rejected == second.rejected == 0
