@@ -10,10 +10,13 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import CharField, TextField
 from django.utils import timezone
 
 from campaigns.models import Campaign
+from config.clock import database_now
 from config.errors import DomainError
+from config.times import require_sensible_time
 from customers.segments import ALL, find_segments
 from qrcodes.offers import create_offer
 
@@ -66,11 +69,7 @@ def create_campaign(
             "invalid_field", f"target_segments must be a list of segment names, or “{ALL}”."
         )
     campaign = Campaign(target_all=everyone, created_by=user, **fields)  # type: ignore[misc]
-    try:
-        campaign.full_clean()
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise DomainError("invalid_field", f"{field}: {' '.join(messages)}") from None
+    validate_fields(campaign, fields)
     if not campaign.channels:
         raise DomainError(
             "no_content", "The campaign says nothing: fill in the email, the text, or both."
@@ -85,6 +84,30 @@ def create_campaign(
             terms.setdefault("title", campaign.name)
             create_offer(campaign_id=campaign.pk, **terms)
     return campaign
+
+
+def validate_fields(campaign: Campaign, fields: Mapping[str, Any]) -> None:
+    """Check the given fields of a campaign, however odd their values.
+
+    Raises DomainError ``invalid_field`` naming the first that is wrong, or ``time_out_of_range``.
+    """
+    for name, value in fields.items():
+        is_text = isinstance(Campaign._meta.get_field(name), CharField | TextField)
+        if is_text and (not isinstance(value, str) or "\x00" in value):
+            raise DomainError("invalid_field", f"{name}: write a text, without NUL characters.")
+    others = {field.name for field in Campaign._meta.fields} - fields.keys()
+    required = {"name"} - others
+    try:
+        campaign.full_clean(exclude=others - required)
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise DomainError("invalid_field", f"{field}: {' '.join(messages)}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise DomainError(
+            "invalid_field", "One of the numbers or times cannot be read: check them."
+        ) from None
+    if campaign.scheduled_for and "scheduled_for" in fields:
+        require_sensible_time(campaign.scheduled_for, now=database_now())
 
 
 def read_campaign_file(path: Path) -> dict[str, Any]:
@@ -106,7 +129,7 @@ def read_campaign_file(path: Path) -> dict[str, Any]:
             )
         try:
             content["email_content"] = (path.parent / str(html_file)).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             raise DomainError(
                 "unreadable_file",
                 f"email_content_file: {html_file} cannot be read. It is looked up beside {path}.",

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
 
+from campaigns.check_campaign import sender_problem
 from campaigns.delivery.outbox import COUNTERS
 from campaigns.models import Campaign, Delivery, Heartbeat
 from config.clock import database_now
@@ -18,8 +19,8 @@ from customers.encryption import DecryptionError
 from customers.models import Customer
 
 SWEEPER = "sweeper"
-# Beat ticks every five seconds; six missed ticks are not chance.
-SILENCE = timedelta(seconds=30)
+# Beat ticks every five seconds, and a tick may wait for senders: a minute is not chance.
+SILENCE = timedelta(seconds=60)
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
@@ -170,9 +171,9 @@ def check_email() -> Check:
     if settings.EMAIL_BACKEND.startswith("campaigns.channels.capture."):
         message = "Emails are captured to disk, not sent."
         return Check("email", WARNING, message, "Set EMAIL_BACKEND=sendgrid to send them.")
-    if not settings.DEFAULT_FROM_EMAIL:
-        message = "No sender address is configured."
-        return Check("email", FAILED, message, "Set DEFAULT_FROM_EMAIL.")
+    if problem := sender_problem():
+        message, _, fix = problem.partition(": ")
+        return Check("email", FAILED, f"{message}.", f"{fix.capitalize()}")
     return Check("email", OK, f"Emails leave through {settings.EMAIL_BACKEND}.")
 
 

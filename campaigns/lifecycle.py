@@ -15,6 +15,7 @@ from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
 from campaigns.models import Campaign
 from config.clock import database_now
 from config.errors import DomainError
+from config.times import require_sensible_time
 from qrcodes.models import Offer
 from qrcodes.offers import set_offer_state
 
@@ -68,11 +69,12 @@ def send_campaign(*, campaign_id: int) -> Campaign:
 
     Raises CheckFailed when a check fails, DomainError ``wrong_state`` when it cannot be sent now.
     """
-    campaign = _get(campaign_id)
-    if Status.QUEUED not in MOVES[campaign.status]:
-        _require(False, campaign_id, "sent")
-    require_sendable(campaign)
     with transaction.atomic():
+        # Locked, so that what is queued is what was checked.
+        campaign = _get_locked(campaign_id)
+        if Status.QUEUED not in MOVES[campaign.status]:
+            _require(False, campaign_id, "sent")
+        require_sendable(campaign)
         moved = move(
             campaign_id=campaign_id,
             to=Status.QUEUED,
@@ -89,16 +91,19 @@ def send_campaign(*, campaign_id: int) -> Campaign:
 def schedule_campaign(*, campaign_id: int, at: datetime) -> Campaign:
     """Have a draft sent at a time.
 
-    Raises CheckFailed, DomainError ``in_the_past`` or ``wrong_state``.
+    Raises CheckFailed, DomainError ``in_the_past``, ``time_out_of_range`` or ``wrong_state``.
     """
-    campaign = _get(campaign_id)
-    if at <= database_now():
+    now = database_now()
+    require_sensible_time(at, now=now)
+    if at <= now:
         raise DomainError("in_the_past", "This time has passed: choose a later one, or send now.")
-    if Status.SCHEDULED not in MOVES[campaign.status]:
-        _require(False, campaign_id, "scheduled")
-    require_sendable(campaign)
-    moved = move(campaign_id=campaign_id, to=Status.SCHEDULED, scheduled_for=at)
-    _require(moved, campaign_id, "scheduled")
+    with transaction.atomic():
+        campaign = _get_locked(campaign_id)
+        if Status.SCHEDULED not in MOVES[campaign.status]:
+            _require(False, campaign_id, "scheduled")
+        require_sendable(campaign)
+        moved = move(campaign_id=campaign_id, to=Status.SCHEDULED, scheduled_for=at)
+        _require(moved, campaign_id, "scheduled")
     campaign.refresh_from_db()
     return campaign
 
@@ -132,10 +137,10 @@ def cancel_campaign(*, campaign_id: int, withdraw_codes: bool = False) -> int:
     with transaction.atomic():
         moved = move(campaign_id=campaign_id, to=Status.CANCELLED, completed_at=database_now())
         _require(moved, campaign_id, "cancelled")
-        stopped = outbox.cancel_pending(campaign_id=campaign_id)
         if withdraw_codes:
             set_offer_state(campaign_id=campaign_id, state=Offer.State.CAMPAIGN_CANCELLED)
-    return stopped
+    # After the commit: senders lock deliveries before their campaign. The sweeper ends leftovers.
+    return outbox.cancel_pending(campaign_id=campaign_id)
 
 
 def retry_failed(*, campaign_id: int) -> int:
@@ -155,8 +160,8 @@ def retry_failed(*, campaign_id: int) -> int:
     return retried
 
 
-def _get(campaign_id: int) -> Campaign:
-    campaign = Campaign.objects.filter(pk=campaign_id).first()
+def _get_locked(campaign_id: int) -> Campaign:
+    campaign = Campaign.objects.select_for_update().filter(pk=campaign_id).first()
     if campaign is None:
         raise DomainError("unknown_campaign", f"There is no campaign {campaign_id}.")
     return campaign

@@ -12,6 +12,7 @@ REASONS: dict[str, str] = {
     "rejected": "The provider refused this message.",
     "sender_refused": "The provider does not accept our sender address: see DEFAULT_FROM_EMAIL.",
     "unsupported": "The provider cannot send a message like this one.",
+    "longer_than_limit": "The text has more parts than the SMS limit lets through.",
     "render_failed": "The message could not be filled in for this customer.",
     "address_unreadable": "The address could not be decrypted: a key is missing.",
     "provider_refused_access": "The provider did not accept our credentials.",

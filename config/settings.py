@@ -276,7 +276,10 @@ UNCONFIRMED_GRACE_SECONDS = read.read_number("UNCONFIRMED_GRACE_SECONDS", 900)
 PACING_WINDOW_SECONDS = read.read_number("PACING_WINDOW_SECONDS", 60, minimum=1, maximum=3600)
 # Senders at work at once, over all worker processes; SQLite admits one writer at a time.
 SENDER_SLOTS = read.read_integer(
-    "SENDER_SLOTS", 2 if "sqlite3" in str(DATABASES["default"]["ENGINE"]) else 8, minimum=1
+    "SENDER_SLOTS",
+    2 if "sqlite3" in str(DATABASES["default"]["ENGINE"]) else 8,
+    minimum=1,
+    maximum=1_000,
 )
 RETRY_BACKOFF_SECONDS = read.read_numbers("RETRY_BACKOFF_SECONDS", [60, 240, 960])
 

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.dateparse import parse_date, parse_datetime
 
+from config.clock import database_now
 from config.errors import DomainError
+from config.times import require_sensible_time
 from qrcodes.amounts import read_amount
 from qrcodes.models import Offer
 
@@ -41,7 +43,9 @@ def _read_start(written: datetime | date | str | None) -> datetime | None:
             "invalid_offer",
             "The offer's start (starts_at) cannot be read: write it like 2026-12-01 10:00.",
         )
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.TIME_ZONE))
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(settings.TIME_ZONE))
+    require_sensible_time(aware, now=database_now())
+    return aware
 
 
 def create_offer(

@@ -50,7 +50,7 @@ class ReasonFilter(DropdownFilter):
         return list(REASONS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        return queryset.filter(code=self.value()) if self.value() else queryset
+        return queryset.filter(code=self.value()) if self.value() in REASONS else queryset
 
 
 @admin.register(Delivery)

@@ -67,7 +67,7 @@ def _page(request: HttpRequest, campaign: Campaign, schedule_form: ScheduleForm)
     preview = _sample(campaign)
     sms = measure_sms(preview.sms) if preview and preview.sms else None
     now = database_now()
-    may_edit_audience = campaign.is_draft and rights(request)["change"]
+    may_edit_audience = campaign.may_change_audience and rights(request)["change"]
     return show(
         request,
         "send",

@@ -28,6 +28,7 @@ COUNTERS: dict[tuple[str, str], str] = {
     (Channel.SMS, Status.SENT): "sms_sent",
     (Channel.SMS, Status.FAILED): "sms_failed",
 }
+CANCEL_BATCH = 1_000
 _RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
 
 
@@ -237,9 +238,21 @@ def retry_unconfirmed_emails() -> int:
 def cancel_pending(*, campaign_id: int) -> int:
     """Cancel what has not left and is not being called; return how many."""
     waiting = Q(status=Status.PENDING) | Q(status=Status.SENDING, call_started_at=None)
-    return Delivery.objects.filter(waiting, campaign_id=campaign_id).update(
-        status=Status.CANCELLED, code="campaign_cancelled", **_RELEASED
-    )
+    stopped = 0
+    while True:
+        with transaction.atomic():
+            # Never waits for a sender: what one holds now, it gives back and the sweeper ends.
+            ids = list(
+                Delivery.objects.select_for_update(skip_locked=True)
+                .filter(waiting, campaign_id=campaign_id)
+                .order_by("pk")
+                .values_list("pk", flat=True)[:CANCEL_BATCH]
+            )
+            if not ids:
+                return stopped
+            stopped += Delivery.objects.filter(pk__in=ids).update(
+                status=Status.CANCELLED, code="campaign_cancelled", **_RELEASED
+            )
 
 
 def cancel_leftovers() -> int:

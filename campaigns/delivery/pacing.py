@@ -178,6 +178,7 @@ class Permits:
     campaign_ring: Ring | None
     provider_ring: Ring | None
     provider: Pace | None
+    not_before: datetime | None = None
 
     @property
     def _time(self) -> float:
@@ -185,6 +186,8 @@ class Permits:
 
     def allowed(self, provider_units: list[int]) -> int:
         """Return how many of the messages, taken in order, may leave now."""
+        if self.not_before is not None and self.not_before > self.now:
+            return 0
         count = len(provider_units)
         if self.campaign_ring:
             count = min(count, self.campaign_ring.free(self._time))
@@ -234,7 +237,9 @@ def lock_permits(lane: Lane) -> Permits:
     if provider_limit(lane.channel):
         provider = Pace.objects.select_for_update().get(pk=provider_pace(lane.channel).pk)
         provider_ring = ring_of(provider, provider_limit(lane.channel))
-    return Permits(lane, database_now(), campaign_ring, provider_ring, provider)
+    asked = Pace.objects.filter(campaign=None, channel=lane.channel)
+    not_before = asked.values_list("not_before", flat=True).first()
+    return Permits(lane, database_now(), campaign_ring, provider_ring, provider, not_before)
 
 
 def settle_charge(charge: Charge, *, slow_down: float = 0) -> None:

@@ -10,7 +10,7 @@ from campaigns.content.placeholders import build_context
 from campaigns.content.rendering import CompiledMessages, compile_campaign
 from campaigns.content.sms_length import measure_sms
 from campaigns.delivery import outbox
-from campaigns.delivery.pacing import Lane
+from campaigns.delivery.pacing import Lane, provider_limit
 from campaigns.models import Campaign, Delivery
 from config.errors import DomainError
 from customers.encryption import DecryptionError
@@ -92,7 +92,13 @@ def prepare_chunk(*, lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -
             )
             outbox.fail_claimed(lane=lane, ids=[delivery.pk], token=token, code=reason)
         else:
-            prepared.append(_prepared(delivery.pk, message))
+            ready = _prepared(delivery.pk, message)
+            if 0 < provider_limit(lane.channel) < ready.units:
+                outbox.fail_claimed(
+                    lane=lane, ids=[delivery.pk], token=token, code="longer_than_limit"
+                )
+            else:
+                prepared.append(ready)
     return prepared
 
 

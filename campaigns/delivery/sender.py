@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import OperationalError, connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from campaigns.channels import open_email_channel, open_sms_channel
@@ -30,6 +31,8 @@ CHUNK = 100
 # At most this many are being called by one process at an instant: what a crash leaves unconfirmed.
 GROUP = {Channel.EMAIL.value: 10, Channel.SMS.value: 1}
 NAP_SECONDS = 0.25
+# Between tries to write down what a provider answered, when the database fails.
+RECORD_PAUSES = (0.2, 1.0, 3.0)
 # With nothing due within this time a sender leaves its slot.
 PATIENCE_SECONDS = 5.0
 LONGEST_TURN_SECONDS = 10.0
@@ -54,9 +57,10 @@ def run_turn(*, slot: int) -> int:
     finally:
         turn.close()
         SenderSlot.objects.filter(number=slot, lease_token=token).update(
-            lease_token=None, lease_until=None, woken_at=database_now()
+            lease_token=None, lease_until=None, woken_at=None if turn.idle else database_now()
         )
-        if work_remains():
+        # Whoever left because the pace holds everything back is woken by the next tick.
+        if not turn.idle and work_remains():
             enqueue_sender(slot=slot)
     return turn.called
 
@@ -75,6 +79,7 @@ class Turn:
         self.token = token
         self.held: dict[tuple[int, str], list[Prepared]] = {}
         self.called = 0
+        self.idle = False
         self._deadline = time.monotonic() + turn_seconds()
         self._email: EmailChannel | None = None
         self._sms: SmsChannel | None = None
@@ -89,6 +94,7 @@ class Turn:
                     # The pace said no after all: another sender was quicker.
                     time.sleep(NAP_SECONDS / 5)
             elif pause > PATIENCE_SECONDS:
+                self.idle = True
                 return
             else:
                 time.sleep(min(NAP_SECONDS, pause))
@@ -198,7 +204,16 @@ class Turn:
             )
             for row, answer in zip(rows, answers, strict=True)
         }
-        outbox.record(lane=lane, token=self.token, charge=marked.charge, outcomes=outcomes)
+        for pause in (*RECORD_PAUSES, None):
+            try:
+                outbox.record(lane=lane, token=self.token, charge=marked.charge, outcomes=outcomes)
+                return
+            except OperationalError:
+                # Only this process knows the answers; the token makes writing them again safe.
+                if pause is None:
+                    raise
+                connection.close_if_unusable_or_obsolete()
+                time.sleep(pause)
 
     def _call(self, channel: str, rows: list[Prepared]) -> list[Answer]:
         """Call the provider for each row, in threads that never touch the database."""
@@ -216,6 +231,9 @@ class Turn:
 
 
 def _answer_of(future: "Future[Answer]") -> Answer:
+    if future.cancel():
+        # No thread was free for it: it never started, and now never will.
+        return Answer(AnswerKind.UNREACHABLE)
     if not future.done():
         return Answer(AnswerKind.LOST)
     error = future.exception()

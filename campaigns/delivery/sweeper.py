@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from campaigns import lifecycle
@@ -54,18 +55,18 @@ def start_scheduled() -> int:
     now = database_now()
     started = 0
     for campaign in Campaign.objects.filter(status=Status.SCHEDULED, scheduled_for__lte=now):
-        moved = lifecycle.move(
-            campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
-        )
-        if not moved:
-            continue
-        started += 1
-        try:
-            require_sendable(campaign)
-        except CheckFailed as problem:
-            lifecycle.move(
-                campaign_id=campaign.pk, to=Status.FAILED, status_reason=problem.message[:300]
+        # One transaction: nobody may find it queued before its check.
+        with transaction.atomic():
+            moved = lifecycle.move(
+                campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
             )
+            started += moved
+            try:
+                require_sendable(campaign)
+            except CheckFailed as problem:
+                if moved:
+                    reason = problem.message[:300]
+                    lifecycle.move(campaign_id=campaign.pk, to=Status.FAILED, status_reason=reason)
     return started
 
 

@@ -19,13 +19,15 @@ FREEZE_TASK = "campaigns.freeze"
 WOKEN_SECONDS = 10
 
 
-def enqueue(task: str, *ids: int, queue: str = "default", expires: float | None = None) -> None:
-    """Publish a task with these ids; when the broker is away, log that and go on."""
+def enqueue(task: str, *ids: int, queue: str = "default", expires: float | None = None) -> bool:
+    """Publish a task with these ids; when the broker is away, log that and return False."""
     try:
         current_app.send_task(task, args=ids, queue=queue, expires=expires)
     except Exception as error:
         # The sweeper enqueues again: the rows are the truth.
         logger.warning("could not enqueue %s: %s", task, type(error).__name__)
+        return False
+    return True
 
 
 def enqueue_freeze(*, campaign_id: int) -> None:
@@ -33,9 +35,9 @@ def enqueue_freeze(*, campaign_id: int) -> None:
     transaction.on_commit(lambda: enqueue(FREEZE_TASK, campaign_id))
 
 
-def enqueue_sender(*, slot: int) -> None:
-    """Have a worker run a sender in ``slot``."""
-    enqueue(SEND_TASK, slot, queue="sending", expires=30)
+def enqueue_sender(*, slot: int) -> bool:
+    """Have a worker run a sender in ``slot``; tell whether the broker took it."""
+    return enqueue(SEND_TASK, slot, queue="sending", expires=30)
 
 
 def work_remains() -> bool:
@@ -63,7 +65,8 @@ def wake_senders() -> int:
     woken = 0
     for number in list(asleep.values_list("number", flat=True)):
         if asleep.filter(number=number).update(woken_at=now):
-            enqueue_sender(slot=number)
+            if not enqueue_sender(slot=number):
+                break  # Each further try would wait as long; the next tick tries again.
             woken += 1
     return woken
 

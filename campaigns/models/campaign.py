@@ -145,6 +145,12 @@ class Campaign(models.Model):
         """Whether its content may still be changed."""
         return self.status == self.Status.DRAFT
 
+    @property
+    def may_change_audience(self) -> bool:
+        """Whether its audience may be changed: in a draft, and to mend one that failed unsent."""
+        failed_unsent = self.status == self.Status.FAILED and not self.frozen_through
+        return self.is_draft or failed_unsent
+
     def rate_limit(self, channel: str) -> int:
         """Return messages a minute on ``channel``; 0 is no limit."""
         return self.send_rate_limit_emails if channel == Channel.EMAIL else self.send_rate_limit_sms

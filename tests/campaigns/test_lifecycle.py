@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from campaigns import lifecycle
@@ -31,6 +32,10 @@ cancelled →
 """
 
 
+def draft(**fields: object) -> Campaign:
+    return OfferFactory(campaign=CampaignFactory(**fields)).campaign
+
+
 def test_the_table_is_the_specified_one() -> None:
     table = {}
     for line in SPECIFIED.strip().splitlines():
@@ -50,7 +55,7 @@ def test_a_move_happens_exactly_when_the_table_allows_it(source: str, to: str) -
 
 
 @given(moves=st.lists(st.sampled_from(Status.values), max_size=12))
-@settings(
+@hypothesis_settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_sequence_of_moves_leaves_the_table(moves: list[str]) -> None:
@@ -66,7 +71,7 @@ def test_no_sequence_of_moves_leaves_the_table(moves: list[str]) -> None:
 
 def test_sending_queues_and_sends_nothing_itself() -> None:
     CustomerFactory()
-    campaign = CampaignFactory()
+    campaign = draft()
     sent = lifecycle.send_campaign(campaign_id=campaign.pk)
     assert sent.status == Status.QUEUED
     assert sent.sent_at
@@ -75,7 +80,7 @@ def test_sending_queues_and_sends_nothing_itself() -> None:
 
 def test_sending_twice_is_refused_with_a_sentence() -> None:
     CustomerFactory()
-    campaign = CampaignFactory()
+    campaign = draft()
     lifecycle.send_campaign(campaign_id=campaign.pk)
     with pytest.raises(DomainError) as refused:
         lifecycle.send_campaign(campaign_id=campaign.pk)
@@ -93,7 +98,7 @@ def test_sending_twice_is_refused_with_a_sentence() -> None:
 )
 def test_a_campaign_with_a_problem_is_not_sent(fields: dict[str, object], code: str) -> None:
     CustomerFactory()
-    campaign = CampaignFactory(**fields)
+    campaign = draft(**fields)
     with pytest.raises(CheckFailed) as refused:
         lifecycle.send_campaign(campaign_id=campaign.pk)
     assert code in {problem.code for problem in refused.value.problems}
@@ -104,7 +109,7 @@ def test_a_campaign_with_a_problem_is_not_sent(fields: dict[str, object], code: 
 def test_a_campaign_that_reaches_nobody_is_not_sent() -> None:
     CustomerFactory(email_subscribed=False, sms_subscribed=False)
     with pytest.raises(CheckFailed) as refused:
-        lifecycle.send_campaign(campaign_id=CampaignFactory().pk)
+        lifecycle.send_campaign(campaign_id=draft().pk)
     assert [problem.code for problem in refused.value.problems] == ["audience_empty"]
 
 
@@ -117,7 +122,7 @@ def test_a_missing_campaign_is_named() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_send_pressed_by_ten_people_at_once_starts_one_campaign() -> None:
     CustomerFactory()
-    campaign = CampaignFactory()
+    campaign = draft()
     barrier = threading.Barrier(10)
     results: list[str] = []
 
@@ -141,7 +146,7 @@ def test_send_pressed_by_ten_people_at_once_starts_one_campaign() -> None:
 
 def test_a_scheduled_campaign_starts_when_its_time_has_come() -> None:
     CustomerFactory()
-    campaign = CampaignFactory()
+    campaign = draft()
     lifecycle.schedule_campaign(campaign_id=campaign.pk, at=database_now() + timedelta(hours=1))
     assert sweeper.start_scheduled() == 0
     Campaign.objects.update(scheduled_for=database_now() - timedelta(hours=5))
@@ -152,7 +157,7 @@ def test_a_scheduled_campaign_starts_when_its_time_has_come() -> None:
 
 def test_a_scheduled_campaign_that_cannot_be_sent_fails_with_the_reason() -> None:
     customer = CustomerFactory()
-    campaign = CampaignFactory()
+    campaign = draft()
     lifecycle.schedule_campaign(campaign_id=campaign.pk, at=database_now() + timedelta(hours=1))
     customer.delete()
     Campaign.objects.update(scheduled_for=database_now())
@@ -166,7 +171,7 @@ def test_scheduling_for_the_past_is_refused() -> None:
     CustomerFactory()
     with pytest.raises(DomainError) as refused:
         lifecycle.schedule_campaign(
-            campaign_id=CampaignFactory().pk, at=database_now() - timedelta(minutes=1)
+            campaign_id=draft().pk, at=database_now() - timedelta(minutes=1)
         )
     assert refused.value.code == "in_the_past"
 
@@ -219,3 +224,49 @@ def test_retrying_needs_something_that_failed() -> None:
     assert lifecycle.retry_failed(campaign_id=campaign.pk) == 1
     campaign.refresh_from_db()
     assert (campaign.status, campaign.emails_failed) == (Status.SENDING, 0)
+
+
+def test_what_is_queued_is_what_was_checked(monkeypatch) -> None:
+    """The check reads the row under the lock that an edit would have to wait for."""
+    CustomerFactory()
+    campaign = draft()
+    seen = []
+
+    def check(checked: Campaign) -> None:
+        seen.append((connection.in_atomic_block, checked.subject))
+
+    monkeypatch.setattr(lifecycle, "require_sendable", check)
+    Campaign.objects.update(subject="edited since")
+    lifecycle.send_campaign(campaign_id=campaign.pk)
+    assert seen == [(True, "edited since")]
+
+
+def test_a_coupon_without_an_offer_is_not_sent() -> None:
+    CustomerFactory()
+    with pytest.raises(CheckFailed) as refused:
+        lifecycle.send_campaign(campaign_id=CampaignFactory().pk)
+    assert [problem.code for problem in refused.value.problems] == ["no_offer"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DEFAULT_FROM_EMAIL", "nonsense"), ("EMAIL_BACKEND", "no.such.Backend")],
+)
+def test_a_sender_that_cannot_work_is_not_used(settings, name: str, value: str) -> None:
+    CustomerFactory()
+    campaign = draft()
+    setattr(settings, name, value)
+    with pytest.raises(CheckFailed) as refused:
+        lifecycle.send_campaign(campaign_id=campaign.pk)
+    assert [problem.code for problem in refused.value.problems] == ["sender_not_configured"]
+
+
+def test_a_time_in_the_year_9999_is_refused() -> None:
+    CustomerFactory()
+    campaign = draft()
+    far = database_now().replace(year=9999)
+    with pytest.raises(DomainError) as refused:
+        lifecycle.schedule_campaign(campaign_id=campaign.pk, at=far)
+    assert refused.value.code == "time_out_of_range"
+    campaign.refresh_from_db()
+    assert campaign.status == Status.DRAFT

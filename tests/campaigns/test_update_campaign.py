@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Pace
 from campaigns.update_campaign import update_campaign
 from config.errors import DomainError
 from customers.segments import ensure_segments
@@ -62,11 +62,29 @@ def test_it_leaves_alone_what_is_not_given() -> None:
     ],
 )
 def test_it_refuses_content_audience_and_offer_once_it_has_left_draft(status, change) -> None:
-    campaign = CampaignFactory(status=status, scheduled_for=datetime.now(UTC))
+    # One that failed unsent may get another audience: see the next test.
+    campaign = CampaignFactory(status=status, scheduled_for=datetime.now(UTC), frozen_through=1)
     with pytest.raises(DomainError) as refused:
         update_campaign(campaign_id=campaign.pk, **change)
     assert refused.value.code == "locked"
     assert "only its name and its rates" in refused.value.message
+
+
+def test_the_audience_of_one_that_failed_unsent_can_be_mended() -> None:
+    campaign = CampaignFactory(status="failed", target_all=False)
+    update_campaign(campaign_id=campaign.pk, fields={}, target_segments="ALL")
+    campaign.refresh_from_db()
+    assert campaign.target_all
+    with pytest.raises(DomainError):
+        update_campaign(campaign_id=campaign.pk, fields={"subject": "Other"})
+
+
+def test_a_new_rate_does_not_wait_for_the_old_ones_intervals() -> None:
+    campaign = CampaignFactory(status="sending", send_rate_limit_emails=1)
+    pace = Pace.objects.create(campaign=campaign, channel="email", tat=9e12, ring={"7": 3})
+    update_campaign(campaign_id=campaign.pk, fields={"send_rate_limit_emails": 6000})
+    pace.refresh_from_db()
+    assert (pace.tat, pace.ring) == (0, {"7": 3})
 
 
 def test_name_and_rates_stay_editable() -> None:

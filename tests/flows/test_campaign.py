@@ -100,7 +100,7 @@ def test_no_rolling_window_holds_more_than_the_limit_and_most_of_it_is_used(
 
 def test_pause_resume_and_a_new_rate_take_effect_at_once(stack: Stack, sendgrid: StandIn) -> None:
     import_customers(stack, customers=400)
-    campaign = create_campaign(stack, send_rate_limit_emails=600)
+    campaign = create_campaign(stack, send_rate_limit_emails=300)
     stack.start_worker()
     stack.start_beat()
     stack.manage("send_campaign", campaign)
@@ -109,9 +109,8 @@ def test_pause_resume_and_a_new_rate_take_effect_at_once(stack: Stack, sendgrid:
     paused_at = sendgrid.stats()["accepted"]
     time.sleep(3)
     assert sendgrid.stats()["accepted"] - paused_at <= 10
-    resumed_from = sendgrid.stats()["accepted"]
+    assert stack.json("campaign_status", campaign)["emails_pending"] > 200
     stack.execute(f"UPDATE campaigns_campaign SET send_rate_limit_emails = 0 WHERE id = {campaign}")
     stack.manage("resume_campaign", campaign)
     stack.wait_for_status(campaign, "completed", 30)
-    assert resumed_from < 100
     compare(stack, campaign, sendgrid)

@@ -4,10 +4,9 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests import services
-from tests.browser.conftest import browser, page  # noqa: F401
 from tests.flows.business import create_campaign, import_customers
 from tests.stack import Stack, running_stack
 from tests.standins.client import StandIn
@@ -47,7 +46,7 @@ def web(sendgrid: StandIn) -> Iterator[tuple[Stack, str]]:
 def test_the_list_counts_by_itself_and_the_request_sends_nothing(
     web: tuple[Stack, str],
     sendgrid: StandIn,
-    page,  # noqa: F811
+    page: Page,
 ) -> None:
     stack, address = web
     import_customers(stack, customers=5000)

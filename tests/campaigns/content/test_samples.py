@@ -17,7 +17,6 @@ from qrcodes.codes import redeem_url
 
 FOLDER = Path(__file__).parents[3] / "demo"
 SAMPLES = ["pizza_20_percent", "we_miss_you"]
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def read_sample(name: str) -> dict:
@@ -59,20 +58,6 @@ def test_its_text_message_is_one_part(name):
     sms = compile_campaign(**messages_of(read_sample(name))).render_sms(sample_context())
     length = measure_sms(sms)
     assert (length.encoding, length.segments) == ("GSM-7", 1)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip("no Chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        flags += ["--disable-component-update", "--disable-sync"]
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        yield running
-        running.close()
 
 
 @pytest.mark.browser

@@ -1,8 +1,11 @@
+import threading
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
+from campaigns import lifecycle
 from campaigns.delivery import outbox
 from campaigns.delivery.outcomes import Action, Outcome
 from campaigns.delivery.pacing import Lane, provider_pace
@@ -235,3 +238,28 @@ def test_retrying_the_failed_takes_their_counter_back() -> None:
     campaign.refresh_from_db()
     assert campaign.emails_failed == 0
     assert set(Delivery.objects.values_list("status", "attempts")) == {("pending", 0)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_never_waits_for_a_sender_nor_a_sender_for_it() -> None:
+    """Senders lock deliveries, then their campaign; the other way round is a deadlock."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite admits one writer at a time")
+    campaign = sending(3)
+    row = Delivery.objects.order_by("pk").first()
+    done = threading.Event()
+
+    def cancel() -> None:
+        lifecycle.cancel_campaign(campaign_id=campaign.pk)
+        connection.close()
+        done.set()
+
+    with transaction.atomic():
+        Delivery.objects.select_for_update().get(pk=row.pk)
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        assert done.wait(10)
+        Campaign.objects.filter(pk=campaign.pk).update(emails_sent=1)
+    thread.join()
+    assert outbox.cancel_leftovers() == 1
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"cancelled"}

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from campaigns.audience import freeze_next_batch
 from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms
-from campaigns.delivery import prepare, sender, sweeper, wake
+from campaigns.delivery import outbox, prepare, sender, sweeper, wake
 from campaigns.models import Campaign, Delivery, Pace, SenderSlot
 from config.clock import database_now
 from customers.consent import record_consent
@@ -47,7 +48,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(sender, "open_email_channel", lambda: provider)
     monkeypatch.setattr(sender, "open_sms_channel", lambda: provider)
     monkeypatch.setattr(sender, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: None)
+    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: True)
     return provider
 
 
@@ -244,6 +245,62 @@ def test_a_small_campaign_is_not_held_up_by_a_large_one(
     assert 5 <= large.emails_sent <= 7
 
 
+def test_a_provider_that_asks_for_patience_is_left_alone_within_the_chunk(
+    provider: Provider,
+) -> None:
+    start(60)
+    provider.answer = lambda message: Answer(AnswerKind.REFUSED, 429, retry_after=60)
+    turn()
+    assert len(provider.calls) == 10  # the group that was being called
+
+
+def test_an_answer_is_not_forgotten_because_the_database_failed_once(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = outbox.record
+    failures = [OperationalError("deadlock detected"), OperationalError("connection lost")]
+
+    def record(**arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+        recorded(**arguments)
+
+    monkeypatch.setattr(outbox, "record", record)
+    monkeypatch.setattr(sender, "RECORD_PAUSES", (0.0, 0.0))
+    start(10)
+    turn()
+    assert states() == {"sent": 10}
+    assert len(provider.calls) == 10
+
+
+def test_a_sender_that_the_pace_holds_back_waits_for_the_next_tick(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueued: list[object] = []
+    monkeypatch.setattr(sender, "enqueue_sender", lambda **slot: enqueued.append(slot))
+    start(3, send_rate_limit_emails=1)
+    turn()
+    assert len(provider.calls) == 1
+    assert enqueued == []
+    assert SenderSlot.objects.get(number=0).woken_at is None
+
+
+def test_a_call_that_never_started_is_not_taken_for_one_that_may_have_arrived() -> None:
+    from concurrent.futures import Future
+
+    assert sender._answer_of(Future()).kind is AnswerKind.UNREACHABLE
+
+
+def test_a_text_of_more_parts_than_the_limit_fails_instead_of_waiting_for_ever(
+    provider: Provider, settings
+) -> None:
+    settings.SMS_PROVIDER_RATE_LIMIT = 2
+    start(1, email_content="", sms_content="pizza " * 60)
+    turn()
+    row = Delivery.objects.get()
+    assert (row.status, row.code) == ("failed", "longer_than_limit")
+
+
 def test_a_provider_that_asks_for_patience_stops_every_campaign(provider: Provider) -> None:
     start(2)
     start(2)
@@ -274,7 +331,7 @@ def test_waking_is_cheap_when_asleep_and_not_repeated(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[tuple[object, ...]] = []
-    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: woken.append(args))
+    monkeypatch.setattr(wake, "enqueue", lambda *args, **options: not woken.append(args))
     assert wake.wake_senders() == 0
     start(1)
     first = len(woken)
