@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('campaigns', '0002_heartbeat'),
-        ('customers', '0003_lean_unique_indexes'),
+        ('customers', '0002_import_parts'),
     ]
 
     operations = [
