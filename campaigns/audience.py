@@ -179,9 +179,10 @@ def _insert_deliveries(campaign: Campaign, channel: str, batch: CustomerQuerySet
     quote = connection.ops.quote_name
     table = quote(Delivery._meta.db_table)
     names = ", ".join(quote(name) for name in columns)
-    # SQLite's parser needs a WHERE before ON CONFLICT; the audience always brings one.
+    # No ON CONFLICT, which costs a quarter more: the locked campaign and frozen_through, written in
+    # the same transaction, let no customer come twice, and delivery_once would say so.
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) {select} ON CONFLICT DO NOTHING", parameters)
+        cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)
 
 
 def _matched_segments(campaign: Campaign) -> Any:

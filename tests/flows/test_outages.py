@@ -86,18 +86,16 @@ def test_the_worker_survives_redis_being_restarted_and_flushed(
 @pytest.mark.slow
 def test_fifty_thousand_customers_are_queued_within_seconds(stack: Stack) -> None:
     started = time.monotonic()
-    import_customers(stack, customers=50_000, with_phone=20_000)
+    import_customers(stack, customers=50_000)
     print(f"import of 50,000 rows: {time.monotonic() - started:.1f} s")
-    campaign = create_campaign(
-        stack, sms="{{ coupon_url }}", send_rate_limit_emails=1, send_rate_limit_sms=1
-    )
+    campaign = create_campaign(stack, send_rate_limit_emails=1)
     stack.start_worker()
     stack.start_beat()
     started = time.monotonic()
     stack.manage("send_campaign", campaign)
     returned = time.monotonic() - started
     queued = f"SELECT count(*) FROM campaigns_delivery WHERE campaign_id = {campaign}"
-    stack.wait_for(lambda: stack.value(queued) == 100_000, 30, "100,000 rows are there")
+    stack.wait_for(lambda: stack.value(queued) == 50_000, 30, "50,000 rows are there")
     took = time.monotonic() - started - returned
     print(f"send_campaign returned after {returned:.1f} s, all rows were there {took:.1f} s later")
     assert returned < 5
