@@ -12,6 +12,7 @@ from django.db.models import Q
 from campaigns.check_campaign import require_sendable
 from campaigns.delivery import outbox
 from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
+from campaigns.fingerprint import fingerprint_of
 from campaigns.models import Campaign
 from config.clock import database_now
 from config.errors import DomainError
@@ -64,16 +65,27 @@ def _require(moved: bool, campaign_id: int, wanted: str) -> None:
     raise DomainError("wrong_state", f"This campaign is {label}: it cannot be {wanted} now.")
 
 
-def send_campaign(*, campaign_id: int) -> Campaign:
+def _require_unchanged(campaign: Campaign, shown: str) -> None:
+    if shown and shown != fingerprint_of(campaign):
+        raise DomainError(
+            "changed_meanwhile",
+            "Somebody changed this campaign after you opened this page: look at it again first.",
+        )
+
+
+def send_campaign(*, campaign_id: int, shown: str = "") -> Campaign:
     """Queue a campaign and return at once; workers do the rest (D-2).
 
-    Raises CheckFailed when a check fails, DomainError ``wrong_state`` when it cannot be sent now.
+    ``shown`` is the fingerprint of what the sender looked at. Raises CheckFailed when a check
+    fails, DomainError ``wrong_state`` when it cannot be sent now, ``changed_meanwhile`` when it is
+    no longer what was shown.
     """
     with transaction.atomic():
         # Locked, so that what is queued is what was checked.
         campaign = _get_locked(campaign_id)
         if Status.QUEUED not in MOVES[campaign.status]:
             _require(False, campaign_id, "sent")
+        _require_unchanged(campaign, shown)
         require_sendable(campaign)
         moved = move(
             campaign_id=campaign_id,
@@ -88,10 +100,11 @@ def send_campaign(*, campaign_id: int) -> Campaign:
     return campaign
 
 
-def schedule_campaign(*, campaign_id: int, at: datetime) -> Campaign:
-    """Have a draft sent at a time.
+def schedule_campaign(*, campaign_id: int, at: datetime, shown: str = "") -> Campaign:
+    """Have a draft sent at a time; ``shown`` is as in ``send_campaign``.
 
-    Raises CheckFailed, DomainError ``in_the_past``, ``time_out_of_range`` or ``wrong_state``.
+    Raises CheckFailed, DomainError ``in_the_past``, ``time_out_of_range``, ``wrong_state`` or
+    ``changed_meanwhile``.
     """
     now = database_now()
     require_sensible_time(at, now=now)
@@ -101,6 +114,7 @@ def schedule_campaign(*, campaign_id: int, at: datetime) -> Campaign:
         campaign = _get_locked(campaign_id)
         if Status.SCHEDULED not in MOVES[campaign.status]:
             _require(False, campaign_id, "scheduled")
+        _require_unchanged(campaign, shown)
         require_sendable(campaign)
         moved = move(campaign_id=campaign_id, to=Status.SCHEDULED, scheduled_for=at)
         _require(moved, campaign_id, "scheduled")

@@ -13,6 +13,7 @@ from campaigns.admin.page import SEND, back_to, campaign_page, rights, show
 from campaigns.audience import AudienceCounts, count_audience
 from campaigns.check_campaign import CheckFailed, check_campaign
 from campaigns.content.sms_length import SmsLength, measure_sms
+from campaigns.fingerprint import fingerprint_of
 from campaigns.forms import AudienceForm, ScheduleForm
 from campaigns.live import readable_span
 from campaigns.models import Campaign
@@ -37,10 +38,12 @@ def confirm(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         return _page(request, campaign, ScheduleForm())
     counts = count_audience(campaign)
     try:
-        lifecycle.send_campaign(campaign_id=campaign.pk)
+        lifecycle.send_campaign(campaign_id=campaign.pk, shown=request.POST.get("shown", ""))
     except CheckFailed:
         # The page names each problem at its place.
         return _page(request, campaign, ScheduleForm())
+    except DomainError as refused:
+        return _page_again(request, campaign, ScheduleForm(), refused)
     messages.success(request, counts.queued_sentence(with_codes=campaign.has_qr_code))
     return back_to(campaign)
 
@@ -53,12 +56,27 @@ def schedule(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         return _page(request, campaign, form)
     at: datetime = form.cleaned_data["at"]
     try:
-        lifecycle.schedule_campaign(campaign_id=campaign.pk, at=at)
+        lifecycle.schedule_campaign(
+            campaign_id=campaign.pk, at=at, shown=request.POST.get("shown", "")
+        )
     except CheckFailed:
         return _page(request, campaign, form)
+    except DomainError as refused:
+        return _page_again(request, campaign, form, refused)
     when = date_format(timezone.localtime(at), "l, j F Y, H:i")
     messages.success(request, f"“{campaign}” will be sent on {when}.")
     return back_to(campaign)
+
+
+def _page_again(
+    request: HttpRequest, campaign: Campaign, form: ScheduleForm, refused: DomainError
+) -> HttpResponse:
+    """Show the page as things are now, when they are no longer what was shown before."""
+    if refused.code != "changed_meanwhile":
+        raise refused
+    campaign.refresh_from_db()
+    messages.warning(request, refused.message)
+    return _page(request, campaign, form)
 
 
 def _page(request: HttpRequest, campaign: Campaign, schedule_form: ScheduleForm) -> HttpResponse:
@@ -83,6 +101,7 @@ def _page(request: HttpRequest, campaign: Campaign, schedule_form: ScheduleForm)
         expires_at=expiry_of(now, campaign.qr_expiration_days) if campaign.has_qr_code else None,
         audience_form=AudienceForm(instance=campaign) if may_edit_audience else None,
         schedule_form=schedule_form,
+        shown=fingerprint_of(campaign),
         can_schedule=campaign.is_draft,
     )
 

@@ -252,3 +252,21 @@ def test_the_page_names_the_reasons_and_links_to_the_deliveries(marketing, draft
 def test_a_campaign_with_a_failed_state_shows_why(marketing) -> None:
     campaign = CampaignFactory(status="failed", status_reason="The key is wrong.")
     assert "The key is wrong." in marketing.get(page("change", campaign)).content.decode()
+
+
+@pytest.mark.parametrize("name", ["send", "schedule"])
+def test_what_was_shown_is_what_is_sent(marketing, draft, name) -> None:
+    """A colleague's change between looking and pressing is looked at first."""
+    shown = marketing.get(page("send", draft)).context["shown"]
+    Campaign.objects.filter(pk=draft.pk).update(subject="Something else")
+    day = (timezone.localtime() + timedelta(days=2)).date().isoformat()
+    post = {"shown": shown, "at_0": day, "at_1": "09:30"}
+    response = marketing.post(page(name, draft), post)
+    assert "Somebody changed this campaign" in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+    again = response.context["shown"]
+    assert again != shown
+    marketing.post(page(name, draft), post | {"shown": again})
+    draft.refresh_from_db()
+    assert draft.status == {"send": "queued", "schedule": "scheduled"}[name]
