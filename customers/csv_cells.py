@@ -4,8 +4,9 @@ import re
 
 # What starts a formula: https://owasp.org/www-community/attacks/CSV_Injection, and the full-width
 # forms that spreadsheets in East Asian locales accept. An apostrophe before digits is what Shopify
-# and Square write; guarding it again keeps ``restore`` the exact inverse of ``neutralise``.
-_GUARDED = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])|'+\d+\Z")
+# and Square write. What holds apostrophes itself is guarded too, so that ``restore`` is the exact
+# inverse of ``neutralise``, with or without the spaces around a cell.
+_GUARDED = re.compile(r"[\s']*[=+\-@＝＋－＠]|'*[\t\r\n]|[\s']*'[\s']*\d+\s*\Z")
 
 
 def neutralise(value: str) -> str:

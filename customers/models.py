@@ -96,12 +96,12 @@ class Customer(models.Model):
     first_name = models.CharField(max_length=120, blank=True)
     last_name = models.CharField(max_length=120, blank=True)
     external_id = models.CharField(
-        max_length=120, null=True, blank=True, unique=True, help_text="Its id in the till system."
+        max_length=120, null=True, blank=True, help_text="Its id in the till system."
     )
     email_encrypted = models.TextField(blank=True, editable=False)
-    email_index = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    email_index = models.CharField(max_length=64, null=True, editable=False)
     phone_encrypted = models.TextField(blank=True, editable=False)
-    phone_index = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    phone_index = models.CharField(max_length=64, null=True, editable=False)
     attributes = models.JSONField(
         default=dict,
         blank=True,
@@ -138,6 +138,10 @@ class Customer(models.Model):
             models.Index(fields=["last_name", "first_name"], name="customer_name"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
+            # Not unique=True: on PostgreSQL that makes a second index each, for LIKE.
+            models.UniqueConstraint(fields=["external_id"], name="customer_external_id_once"),
+            models.UniqueConstraint(fields=["email_index"], name="customer_email_once"),
+            models.UniqueConstraint(fields=["phone_index"], name="customer_phone_once"),
             models.CheckConstraint(
                 condition=(Q(email_index=None) & Q(email_encrypted=""))
                 | (Q(email_index__isnull=False) & ~Q(email_encrypted="")),

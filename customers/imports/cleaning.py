@@ -91,6 +91,12 @@ def tidy_text(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def read_text(cell: str) -> str:
+    """Return the text of a cell: tidy, without the apostrophe that guards it."""
+    # A guard comes first of all; spaces behind it are the cell's own.
+    return tidy_text(restore(cell if cell.startswith("'") else cell.strip()))
+
+
 def clean_text(field_name: str, text: str) -> str:
     """Return a name, language, time zone or external id as it is stored.
 
@@ -144,7 +150,7 @@ def clean_record(record: Record, rules: Rules) -> CleanRow:
     opted_out: dict[str, str] = {}
     for name, positions in rules.mapping.items():
         for position in positions:
-            cell = tidy_text(restore(cells[position].strip()))
+            cell = read_text(cells[position])
             if cell and name.endswith("_opt_out"):
                 opted_out[name.removesuffix("_opt_out")] = ConsentAction.OPT_OUT.value
             elif cell:

@@ -6,6 +6,7 @@ Rows act one after the other, so a second row for the same person merges into th
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from customers.imports.cleaning import CleanRow, bad_row, tidy_text
@@ -18,7 +19,10 @@ ASKED_NEVER, OPEN, CLOSED = "", "open", "closed"
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A customer as far as an import is concerned; ``pk`` is None for one who is new."""
+    """A customer as far as an import is concerned; ``pk`` is None for one who is new.
+
+    Lean: a dry run keeps everyone whom the file creates or changes.
+    """
 
     pk: int | None = None
     external_id: str | None = None
@@ -29,28 +33,32 @@ class Person:
     language: str = ""
     time_zone: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
-    consent: dict[str, str] = field(default_factory=dict)
-    tags: set[str] = field(default_factory=set)
+    email_consent: str = ASKED_NEVER
+    sms_consent: str = ASKED_NEVER
+    tags: frozenset[str] = frozenset()
 
     # What this import found out and has yet to be written.
     email: str = ""
     phone: str = ""
-    before: dict[str, Any] = field(default_factory=dict)
-    new_tags: list[str] = field(default_factory=list)
-    consent_changes: list[tuple[str, str]] = field(default_factory=list)
+    before: dict[str, Any] | None = None
+    new_tags: tuple[str, ...] = ()
+    consent_changes: tuple[tuple[str, str], ...] = ()
 
     def set(self, name: str, value: Any) -> bool:
         """Set a field, remembering what it was; tell whether that changed it."""
         old = getattr(self, name)
         if old == value:
             return False
+        if self.before is None:
+            self.before = {}
         self.before.setdefault(name, old)
         setattr(self, name, value)
         return True
 
     def changed_fields(self) -> frozenset[str]:
         """Return the fields that differ from what is stored."""
-        return frozenset(name for name, old in self.before.items() if getattr(self, name) != old)
+        before = self.before or {}
+        return frozenset(name for name, old in before.items() if getattr(self, name) != old)
 
     def has_changed(self) -> bool:
         """Tell whether the import found out anything that is not stored yet."""
@@ -58,9 +66,9 @@ class Person:
 
     def mark_written(self) -> None:
         """Forget what was found out: it is stored now."""
-        self.before = {}
-        self.new_tags = []
-        self.consent_changes = []
+        self.email = self.phone = ""
+        self.before = None
+        self.new_tags = self.consent_changes = ()
 
 
 class People:
@@ -182,15 +190,21 @@ def apply_row(person: Person, row: CleanRow) -> bool:
         if tidy_text(as_cell(person.attributes.get(name))) != text
     }
     if news:
-        changed |= person.set("attributes", person.attributes | news)
-    for tag in row.tags:
-        if tag not in person.tags:
-            person.tags.add(tag)
-            person.new_tags.append(tag)
-            changed = True
+        changed |= person.set("attributes", {**person.attributes, **news})
+    new_tags = tuple(tag for tag in row.tags if tag not in person.tags)
+    if new_tags:
+        person.tags = _shared(person.tags.union(new_tags))
+        person.new_tags += new_tags
+        changed = True
     for channel, action in row.consent.items():
         changed |= _apply_consent(person, channel, action)
     return changed
+
+
+@lru_cache(maxsize=4096)
+def _shared(tags: frozenset[str]) -> frozenset[str]:
+    """Return one and the same set for equal sets: most customers share theirs with many."""
+    return tags
 
 
 def as_cell(value: Any) -> str:
@@ -208,10 +222,10 @@ def _apply_consent(person: Person, channel: str, action: str) -> bool:
     """
     if not getattr(person, f"{ADDRESS_FIELD[channel]}_index"):
         return False
-    state = person.consent.get(channel, ASKED_NEVER)
+    state = getattr(person, f"{channel}_consent")
     opts_in = action == ConsentAction.OPT_IN
     if state == CLOSED or (opts_in and state == OPEN):
         return False
-    person.consent[channel] = OPEN if opts_in else CLOSED
-    person.consent_changes.append((channel, action))
+    setattr(person, f"{channel}_consent", OPEN if opts_in else CLOSED)
+    person.consent_changes += ((channel, action),)
     return True

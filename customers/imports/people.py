@@ -68,13 +68,14 @@ def load_people(rows: list[CleanRow], people: People, *, lock: bool) -> list[Per
         person = Person(*values[: len(_COLUMNS)])
         for number, channel in enumerate(Channel.values):
             subscribed, action = values[len(_COLUMNS) + 2 * number :][:2]
-            person.consent[channel] = OPEN if subscribed else CLOSED if action else ASKED_NEVER
+            state = OPEN if subscribed else CLOSED if action else ASKED_NEVER
+            setattr(person, f"{channel}_consent", state)
         loaded.append(person)
         people.add(person)
     tags = {tag for row in rows for tag in row.tags}
     carried = CustomerTag.objects.filter(customer__in=ids, segment__name__in=tags)
     for pk, tag in carried.values_list("customer_id", "segment__name"):
-        people.by_pk[pk].tags.add(tag)
+        people.by_pk[pk].tags |= {tag}
     return loaded
 
 

@@ -94,7 +94,11 @@ def test_importing_an_export_changes_nothing() -> None:
     assert counts(imported(exported())) == (0, 0, 5, 0)
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+    | st.sampled_from("'=+-@ \t\r\n1,;\""),
+    max_size=12,
+)
 
 
 @settings(
@@ -126,7 +130,7 @@ def test_a_list_becomes_customers_and_the_same_list_again() -> None:
 def test_its_queries_grow_with_thousands_not_with_rows(django_assert_num_queries) -> None:
     for number in (1, 20):
         CustomerFactory.create_batch(number, tags=["vip"])
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             exported()
 
 
