@@ -72,7 +72,7 @@ class ChannelFilter(DropdownFilter):
 class EmailFilter(ChannelFilter):
     """Whether emails reach a customer."""
 
-    title = "emails"
+    title = "email"
     parameter_name = "emails"
     channel = Channel.EMAIL.value
 
@@ -80,6 +80,6 @@ class EmailFilter(ChannelFilter):
 class TextFilter(ChannelFilter):
     """Whether texts reach a customer."""
 
-    title = "texts"
+    title = "text"
     parameter_name = "texts"
     channel = Channel.SMS.value

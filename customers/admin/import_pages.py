@@ -102,7 +102,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     if not may_import(request):
         raise PermissionDenied
     assert request.user.is_authenticated
-    form = UploadForm(request.POST if request.method == "POST" else None, request.FILES)
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
