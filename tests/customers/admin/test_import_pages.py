@@ -213,8 +213,8 @@ class TestBadInput:
         assert not CustomerImport.objects.exists()
 
     def test_no_file_is_told(self, client: Client) -> None:
-        assert "required" not in client.get(ADD).content.decode()
-        assert "required" in client.post(ADD).content.decode()
+        assert "field is required" not in client.get(ADD).content.decode()
+        assert "field is required" in client.post(ADD).content.decode()
 
     def test_a_file_that_is_too_large_is_told(self, client: Client, settings) -> None:
         settings.IMPORT_MAX_BYTES = 1_000
