@@ -2,9 +2,18 @@
 
 from django.apps import AppConfig
 
+from customers.privacy import EncryptedColumn, register_encrypted_column
+
 
 class CampaignsConfig(AppConfig):
     """The message, and everything that brings it to its customers."""
 
     name = "campaigns"
     verbose_name = "Campaigns"
+
+    def ready(self) -> None:
+        """Have the addresses of test sends follow the rotation of keys (C-2)."""
+        from campaigns.models import TestSend  # noqa: PLC0415 (models load after apps)
+        from campaigns.send_test import ADDRESS_PLACE  # noqa: PLC0415
+
+        register_encrypted_column(EncryptedColumn(TestSend, "address_encrypted", ADDRESS_PLACE))
