@@ -8,6 +8,7 @@ control API answers on a port of its own, so that the provider's can be closed, 
     POST /_listen           {"open": false} refuses connections until {"open": true}
 """
 
+import abc
 import argparse
 import asyncio
 import contextlib
@@ -87,20 +88,22 @@ class Rule:
         return True
 
 
-class Provider:
+class Provider(abc.ABC):
     """What tells one provider from another: its addresses, checks and words."""
 
     channel = ""
 
+    @abc.abstractmethod
     def accepted(self, provider_id: str) -> Reply:
-        raise NotImplementedError
+        """The answer to a message that was taken."""
 
+    @abc.abstractmethod
     def refusal(self, status: int) -> Reply:
-        raise NotImplementedError
+        """The answer to a message that was not, in the provider's own shape."""
 
+    @abc.abstractmethod
     def read(self, request: Request) -> tuple[Reply | None, list[LedgerEntry]]:
         """Check a request: a refusal with entries of its violations, or an entry per message."""
-        raise NotImplementedError
 
     def entry(self, **facts: Any) -> LedgerEntry:
         return LedgerEntry(
