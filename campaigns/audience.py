@@ -19,10 +19,10 @@ from django.db.models import (
     When,
 )
 
+from campaigns.frequency import exclusion_from
 from campaigns.models import Campaign, Delivery, Pace
 from config.clock import database_now
 from customers.models import Customer, CustomerQuerySet, CustomerTag
-from customers.reachability import exclusion_code
 from customers.segments import ALL
 
 BATCH = 5_000
@@ -79,7 +79,7 @@ def count_audience(campaign: Campaign) -> AudienceCounts:
     for channel in campaign.channels:
         rows = (
             audience.order_by()
-            .annotate(exclusion=exclusion_code(channel))
+            .annotate(exclusion=exclusion_from(campaign.pk, channel))
             .values_list("exclusion")
             .annotate(Count("pk"))
         )
@@ -167,11 +167,12 @@ def _insert_deliveries(campaign: Campaign, channel: str, batch: CustomerQuerySet
         "attempts": Value(0),
         "not_before": Value(database_now()),
         "provider_id": Value("", output_field=CharField()),
+        "bounce_code": Value("", output_field=CharField()),
         "matched_segments": _matched_segments(campaign),
         "created_at": Value(database_now()),
     }
     rows = (
-        batch.annotate(exclusion=exclusion_code(channel))
+        batch.annotate(exclusion=exclusion_from(campaign.pk, channel))
         .order_by("pk")
         .values_list(*(expression.copy() for expression in columns.values()))
     )

@@ -18,7 +18,8 @@ from config.clock import database_now
 from customers.encryption import DecryptionError
 from customers.models import Customer
 
-SWEEPER = "sweeper"
+SWEEPER = "sweeper"  # a worker that reaches the database
+BEAT = "beat"  # beat, broker and a worker, together
 # Beat ticks every five seconds, and a tick may wait for senders: a minute is not chance.
 SILENCE = timedelta(seconds=60)
 
@@ -39,9 +40,28 @@ class Check:
         return asdict(self)
 
 
-def beat_heart() -> None:
-    """Note that worker, beat, broker and database have just worked together."""
-    Heartbeat.objects.update_or_create(name=SWEEPER, defaults={"at": database_now()})
+def beat_heart(name: str) -> None:
+    """Note that a part of Handbill is at work just now."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": database_now()})
+
+
+def take_turn(name: str, *, every: float) -> bool:
+    """Note a heartbeat unless there was one within ``every`` seconds; tell whether this call did.
+
+    Of several processes that come at once, one gets the turn.
+    """
+    now = database_now()
+    overdue = Heartbeat.objects.filter(name=name, at__lte=now - timedelta(seconds=every))
+    if overdue.update(at=now):
+        return True
+    _, created = Heartbeat.objects.get_or_create(name=name, defaults={"at": now})
+    return created
+
+
+def last_heartbeats() -> dict[str, timedelta]:
+    """Return how long ago each part was last seen at work; one that never was is missing."""
+    now = database_now()
+    return {heartbeat.name: now - heartbeat.at for heartbeat in Heartbeat.objects.all()}
 
 
 def check_everything() -> list[Check]:
@@ -54,6 +74,7 @@ def check_everything() -> list[Check]:
         check_address,
         check_broker,
         check_workers,
+        check_beat,
         check_email,
         check_sms,
         check_campaigns,
@@ -67,7 +88,7 @@ def check_readiness() -> list[Check]:
     database = check_database()
     if database.status == FAILED:
         return [database]
-    return [database, check_broker(), check_workers(), check_campaigns()]
+    return [database, check_broker(), check_workers(), check_beat(), check_campaigns()]
 
 
 def check_database() -> Check:
@@ -147,18 +168,24 @@ def _check_redis_settings(client: "redis.Redis") -> Check:
 
 
 def check_workers() -> Check:
+    """Check that a worker is at work."""
+    fix = "Start one: celery -A config worker"
+    return _check_alive("workers", SWEEPER, "A worker", fix)
+
+
+def check_beat() -> Check:
     """Check that beat, broker and a worker have just worked together."""
-    heartbeat = Heartbeat.objects.filter(name=SWEEPER).first()
-    now = database_now()
-    if heartbeat is not None and now - heartbeat.at < SILENCE:
-        return Check("workers", OK, "Worker and beat are at work.")
-    since = "never since the tables were made" if heartbeat is None else _ago(now - heartbeat.at)
-    return Check(
-        "workers",
-        FAILED,
-        f"Worker and beat were last seen at work {since}: campaigns wait, nothing is lost.",
-        "Start both: celery -A config worker, and celery -A config beat.",
-    )
+    fix = "Start it: celery -A config beat"
+    return _check_alive("beat", BEAT, "Beat", fix)
+
+
+def _check_alive(name: str, part: str, label: str, fix: str) -> Check:
+    silence = last_heartbeats().get(part)
+    if silence is not None and silence < SILENCE:
+        return Check(name, OK, f"{label} is at work.")
+    since = "never since the tables were made" if silence is None else _ago(silence)
+    message = f"{label} was last seen at work {since}: campaigns wait, nothing is lost."
+    return Check(name, FAILED, message, fix)
 
 
 def _ago(time: timedelta) -> str:

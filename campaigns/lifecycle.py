@@ -3,6 +3,7 @@
 Whoever hits no row has lost the race; a person is told so, a task leaves quietly.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import Q
 
 from campaigns.check_campaign import require_sendable
 from campaigns.delivery import outbox
+from campaigns.delivery.streaks import forget_stops
 from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
 from campaigns.fingerprint import fingerprint_of
 from campaigns.models import Campaign
@@ -137,6 +139,7 @@ def pause_campaign(*, campaign_id: int, reason: str = "") -> None:
 def resume_campaign(*, campaign_id: int) -> None:
     """Go on where a paused campaign stopped. Raises DomainError ``wrong_state``."""
     with transaction.atomic():
+        forget_stops(campaign_id=campaign_id)
         moved = move(campaign_id=campaign_id, to=Status.SENDING, source=Status.PAUSED)
         _require(moved, campaign_id, "resumed")
         wake_on_commit()
@@ -163,15 +166,50 @@ def retry_failed(*, campaign_id: int) -> int:
     Raises DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
     """
     with transaction.atomic():
-        moved = move(
-            campaign_id=campaign_id, to=Status.SENDING, source=Status.COMPLETED, completed_at=None
-        )
-        _require(moved, campaign_id, "retried")
+        # Deliveries before their campaign, as everybody locks them.
         retried = outbox.retry_failed(campaign_id=campaign_id)
+        _require(_reopen(campaign_id), campaign_id, "retried")
         if not retried:
             raise DomainError("nothing_failed", "No message of this campaign has failed.")
         wake_on_commit()
     return retried
+
+
+def decide_unconfirmed(
+    *,
+    campaign_id: int,
+    decision: outbox.Decision,
+    ids: Sequence[int] | None = None,
+    channel: str = "",
+) -> int:
+    """Settle messages that may or may not have arrived as a person decided (D-6); return how many.
+
+    All of the campaign, of one ``channel``, or those of ``ids``. Sending again reopens a completed
+    campaign. Raises DomainError ``nothing_unconfirmed``, or ``wrong_state`` when the campaign sends
+    no more.
+    """
+    with transaction.atomic():
+        settled = outbox.decide_unconfirmed(
+            campaign_id=campaign_id, decision=decision, ids=ids, channel=channel
+        )
+        if not settled:
+            raise DomainError(
+                "nothing_unconfirmed", "None of these messages is unconfirmed any more."
+            )
+        if decision is outbox.Decision.SEND_AGAIN:
+            under_way = Campaign.objects.filter(
+                pk=campaign_id, status__in=[Status.SENDING, Status.PAUSED]
+            )
+            _require(under_way.exists() or _reopen(campaign_id), campaign_id, "sent again")
+            wake_on_commit()
+    return settled
+
+
+def _reopen(campaign_id: int) -> bool:
+    forget_stops(campaign_id=campaign_id)
+    return move(
+        campaign_id=campaign_id, to=Status.SENDING, source=Status.COMPLETED, completed_at=None
+    )
 
 
 def _get_locked(campaign_id: int) -> Campaign:

@@ -6,6 +6,7 @@ REASONS: dict[str, str] = {
     "unsubscribed": "Unsubscribed, or never agreed to messages of this kind.",
     "bounced": "The address does not work: an earlier message came back.",
     "qr_failed": "The QR code could not be made, so nothing was sent.",
+    "contacted_recently": "Has had enough messages lately: see the frequency cap.",
     # failed: tried, and given up
     "invalid_address": "The provider says that this address is not valid.",
     "unsubscribed_at_provider": "The customer has unsubscribed at the provider.",
@@ -18,10 +19,14 @@ REASONS: dict[str, str] = {
     "provider_refused_access": "The provider did not accept our credentials.",
     "provider_error": "The provider reported an error of its own.",
     "provider_unreachable": "The provider could not be reached.",
+    "account_suspended": "The provider has suspended our account.",
+    "filtered": "The mobile carrier threw the text away as unwanted.",
+    "given_up": "Nobody knows whether it arrived, and somebody decided not to send it again.",
     "too_many_attempts": "The provider never confirmed this message, and the tries are used up.",
     "unexpected": "Something went wrong that nobody foresaw: see the log.",
     # waiting
     "slow_down": "The provider asked us to wait.",
+    "quiet_hours": "It is too late or too early for a text where this customer is.",
     # unconfirmed
     "no_answer": "The provider took the message but did not answer in time: it may have arrived.",
     "lease_expired": "The sender stopped in the middle of the call: it may have arrived.",

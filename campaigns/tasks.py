@@ -12,6 +12,8 @@ def send(slot: int) -> None:
     """Run one turn of a sender, then complete what it finished."""
     if sender.run_turn(slot=slot):
         sweeper.finish_campaigns()
+    # A tick may wait behind senders that keep every process busy; what it does must not.
+    sweep()
 
 
 @shared_task(name=FREEZE_TASK)
@@ -22,6 +24,12 @@ def freeze(campaign_id: int) -> None:
 
 @shared_task(name="campaigns.tick")
 def tick() -> None:
-    """Sweep, and leave a sign of life; beat calls this every few seconds."""
-    health.beat_heart()
-    sweeper.sweep()
+    """Leave beat's sign of life and sweep; beat calls this every few seconds."""
+    health.beat_heart(health.BEAT)
+    sweep()
+
+
+def sweep() -> None:
+    """Sweep, unless another process has within the last seconds."""
+    if health.take_turn(health.SWEEPER, every=sweeper.SWEEP_SECONDS):
+        sweeper.sweep()

@@ -5,6 +5,7 @@ import binascii
 import os
 import secrets
 import zoneinfo
+from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,6 +84,43 @@ def read_numbers(name: str, default: list[float]) -> list[float]:
             f"{name} is {raw!r}: set it to numbers separated by commas, such as 60,240,960."
         )
     return values
+
+
+def read_hours(name: str, default: str) -> tuple[time, time] | None:
+    """Return the first and the last moment of a span within one day; ``always`` is None.
+
+    Raises ImproperlyConfigured for anything but ``HH:MM-HH:MM`` with the earlier time first.
+    """
+    raw = read_text(name, default)
+    if raw.lower() == "always":
+        return None
+    first, dash, last = raw.partition("-")
+    try:
+        span = time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+        if not dash or span[0] >= span[1]:
+            raise ValueError
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {raw!r}: set it to hours of one day such as 08:00-21:00, or to always."
+        ) from None
+    return span
+
+
+def read_frequency(name: str) -> tuple[int, int] | None:
+    """Return (times, days) from ``times/days``, such as 3/7; unset is None.
+
+    Raises ImproperlyConfigured for anything else.
+    """
+    raw = read_text(name)
+    if not raw:
+        return None
+    times, _, days = raw.partition("/")
+    if not (times.isdecimal() and days.isdecimal() and int(times) and 0 < int(days) <= 3650):
+        raise ImproperlyConfigured(
+            f"{name} is {raw!r}: set it to times/days, such as 3/7 for three campaigns in seven "
+            "days, or leave it out."
+        )
+    return int(times), int(days)
 
 
 def read_choice(name: str, default: str, choices: list[str]) -> str:

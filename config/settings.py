@@ -282,6 +282,18 @@ SENDER_SLOTS = read.read_integer(
     maximum=1_000,
 )
 RETRY_BACKOFF_SECONDS = read.read_numbers("RETRY_BACKOFF_SECONDS", [60, 240, 960])
+# What happens to a message that may or may not have arrived, when its grace is over (D-6): try it
+# again, or wait for a person.
+UNCONFIRMED_POLICY = {
+    "email": read.read_choice("UNCONFIRMED_EMAILS", "retry", ["retry", "wait"]),
+    "sms": read.read_choice("UNCONFIRMED_SMS", "wait", ["retry", "wait"]),
+}
+# So many messages that fail one after another pause their campaign (D-9); 0 is never.
+FAILURES_BEFORE_PAUSE = read.read_integer("FAILURES_BEFORE_PAUSE", 20, maximum=1_000_000)
+# Texts leave within these hours of the customer's own time zone (D-10); None is at any hour.
+SMS_SENDING_HOURS = read.read_hours("SMS_SENDING_HOURS", "08:00-21:00")
+# Whoever got (messages of) so many campaigns in so many days is skipped; None skips nobody.
+FREQUENCY_CAP = read.read_frequency("FREQUENCY_CAP")
 
 # --- Celery -------------------------------------------------------------------------------------
 

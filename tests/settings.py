@@ -22,6 +22,7 @@ os.environ.update(
     DEFAULT_PHONE_REGION="DE",
     TIME_ZONE="Europe/Berlin",
     CURRENCY="EUR",
+    SMS_SENDING_HOURS="always",  # the tests run at night too
     DATA_DIR=str(_scratch),
     CAPTURE_DIR=str(_scratch / "captured"),
 )

@@ -81,6 +81,7 @@ class Stack:
             "DEFAULT_PHONE_REGION": "DE",
             "TIME_ZONE": "Europe/Berlin",
             "CURRENCY": "EUR",
+            "SMS_SENDING_HOURS": "always",  # the tests run at night too
             "DATA_DIR": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }

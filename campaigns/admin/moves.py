@@ -13,7 +13,9 @@ from campaigns.models import Campaign
 @campaign_page(SEND, method="POST")
 def pause(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Stop after the messages that are being called."""
-    lifecycle.pause_campaign(campaign_id=campaign.pk)
+    lifecycle.pause_campaign(
+        campaign_id=campaign.pk, reason=f"Paused by {signed_in(request).get_username()}."
+    )
     messages.success(request, "Paused: nothing leaves until it is resumed.")
     return back_to(campaign)
 

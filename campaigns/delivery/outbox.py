@@ -1,6 +1,7 @@
 """The only place where a Delivery changes state, its counter on Campaign in the same transaction.
 
 pending → sending (claim) → sent, failed, skipped, unconfirmed, or pending again (retry, hand back).
+unconfirmed → sent (the provider's report, a person), pending again or failed (policy, a person).
 Every update names the state it comes from, and while sending the lease's token: a worker that slept
 through its lease changes nothing (D-3).
 """
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -16,6 +18,9 @@ from django.db.models import Case, F, Q, Value, When
 
 from campaigns.delivery.outcomes import Action, Outcome
 from campaigns.delivery.pacing import Charge, Lane, lock_permits, settle_charge
+from campaigns.delivery.quiet_hours import quiet_until
+from campaigns.delivery.streaks import note_outcomes
+from campaigns.frequency import contacted_recently
 from campaigns.models import Campaign, Delivery
 from config.clock import database_now
 from customers.models import Channel
@@ -28,7 +33,7 @@ COUNTERS: dict[tuple[str, str], str] = {
     (Channel.SMS, Status.SENT): "sms_sent",
     (Channel.SMS, Status.FAILED): "sms_failed",
 }
-CANCEL_BATCH = 1_000
+BATCH = 1_000
 _RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
 
 
@@ -57,8 +62,8 @@ def claim(*, lane: Lane, limit: int, token: uuid.UUID) -> list[Delivery]:
             .values_list("pk", flat=True)[:limit]
         )
         rows = list(Delivery.objects.filter(pk__in=ids).select_related("customer").order_by("pk"))
-        taken = [row for row in rows if row.customer.takes(lane.channel)]
-        _skip([row for row in rows if not row.customer.takes(lane.channel)], lane.channel)
+        taken = _keep_those_who_take_it(rows, lane.channel, now)
+        taken = _skip_contacted_recently(taken, lane.campaign_id, now)
         until = now + timedelta(seconds=settings.LEASE_SECONDS)
         Delivery.objects.filter(pk__in=[row.pk for row in taken], status=Status.PENDING).update(
             status=Status.SENDING, lease_token=token, lease_until=until
@@ -66,10 +71,33 @@ def claim(*, lane: Lane, limit: int, token: uuid.UUID) -> list[Delivery]:
     return taken
 
 
-def _skip(rows: Iterable[Delivery], channel: str) -> None:
+def _keep_those_who_take_it(
+    rows: Sequence[Delivery], channel: str, now: datetime
+) -> list[Delivery]:
+    """Return the rows that may leave now; skip the unsubscribed, put off who sleeps (C-7, D-10)."""
+    kept = []
     for row in rows:
-        reason = row.customer.exclusion_reason(channel)
-        Delivery.objects.filter(pk=row.pk).update(status=Status.SKIPPED, code=reason, **_RELEASED)
+        same = Delivery.objects.filter(pk=row.pk)
+        if not row.customer.takes(channel):
+            reason = row.customer.exclusion_reason(channel)
+            same.update(status=Status.SKIPPED, code=reason, **_RELEASED)
+        elif opens_at := quiet_until(customer=row.customer, channel=channel, now=now):
+            same.update(status=Status.PENDING, code="quiet_hours", not_before=opens_at, **_RELEASED)
+        else:
+            kept.append(row)
+    return kept
+
+
+def _skip_contacted_recently(
+    rows: list[Delivery], campaign_id: int, now: datetime
+) -> list[Delivery]:
+    """Skip whoever has had enough, unless this campaign has already reached them (D-10)."""
+    fresh = [row.customer_id for row in rows if not row.attempts]
+    enough = contacted_recently(customer_ids=fresh, campaign_id=campaign_id, now=now)
+    Delivery.objects.filter(pk__in=[row.pk for row in rows if row.customer_id in enough]).update(
+        status=Status.SKIPPED, code="contacted_recently"
+    )
+    return [row for row in rows if row.customer_id not in enough]
 
 
 def skip_claimed(*, ids: Iterable[int], token: uuid.UUID, code: str) -> int:
@@ -134,8 +162,10 @@ def mark(*, lane: Lane, ids: Sequence[int], units: Sequence[int], token: uuid.UU
             .select_related("customer")
             .order_by("pk")
         )
-        _skip([row for row in rows if not row.customer.takes(lane.channel)], lane.channel)
-        attempts = {row.pk: row.attempts + 1 for row in rows if row.customer.takes(lane.channel)}
+        _settle_as_sent([row for row in rows if row.confirmed_at])
+        rows = [row for row in rows if not row.confirmed_at]
+        leaving = _keep_those_who_take_it(rows, lane.channel, permits.now)
+        attempts = {row.pk: row.attempts + 1 for row in leaving}
         if not attempts:
             return Marked({}, None)
         Delivery.objects.filter(pk__in=attempts).update(
@@ -146,11 +176,20 @@ def mark(*, lane: Lane, ids: Sequence[int], units: Sequence[int], token: uuid.UU
     return Marked(attempts, charge)
 
 
-def record(*, lane: Lane, token: uuid.UUID, charge: Charge, outcomes: dict[int, Outcome]) -> None:
-    """Write what became of called deliveries, where the lease's token still matches."""
+def record(*, lane: Lane, token: uuid.UUID, marked: Marked, outcomes: dict[int, Outcome]) -> bool:
+    """Write what became of marked deliveries, where the lease's token still matches.
+
+    Returns whether the lane has to stop (D-9).
+    """
+    assert marked.charge is not None
     with transaction.atomic():
         delays = [o.delay for o in outcomes.values() if o.action is Action.SLOW_DOWN]
-        settle_charge(charge, slow_down=max(delays, default=0))
+        settle_charge(marked.charge, slow_down=max(delays, default=0))
+        must_stop = note_outcomes(
+            pace_id=lane.pace.pk,
+            first_tries=[o for pk, o in outcomes.items() if marked.attempts[pk] == 1],
+            others=[o for pk, o in outcomes.items() if marked.attempts[pk] > 1],
+        )
         now = database_now()
         mine = Delivery.objects.filter(status=Status.SENDING, lease_token=token)
         sent = {pk: o for pk, o in outcomes.items() if o.action is Action.SENT}
@@ -159,16 +198,24 @@ def record(*, lane: Lane, token: uuid.UUID, charge: Charge, outcomes: dict[int, 
         for pk, outcome in outcomes.items():
             if outcome.action is Action.SENT:
                 continue
-            hit = mine.filter(pk=pk).update(**_columns_after(outcome, lane.channel, now))
+            row = mine.filter(pk=pk)
+            # The provider may have reported on it while the call was under way.
+            hit = row.filter(confirmed_at=None).update(**_columns_after(outcome, lane.channel, now))
             failed_count += hit if outcome.action is Action.FAIL else 0
+            sent_count += 0 if hit else row.update(**_sent_columns(now))
         _count(lane.campaign_id, lane.channel, Status.SENT, sent_count)
         _count(lane.campaign_id, lane.channel, Status.FAILED, failed_count)
+    return must_stop
+
+
+def _sent_columns(at: datetime) -> dict[str, object]:
+    return {"status": Status.SENT, "code": "", "sent_at": at, **_RELEASED}
 
 
 def _record_sent(mine: object, sent: dict[int, Outcome], now: datetime) -> int:
     provider_ids = [When(pk=pk, then=Value(o.provider_id[:120])) for pk, o in sent.items()]
     return mine.filter(pk__in=sent).update(  # type: ignore[attr-defined, no-any-return]
-        status=Status.SENT, code="", sent_at=now, provider_id=Case(*provider_ids), **_RELEASED
+        provider_id=Case(*provider_ids), **_sent_columns(now)
     )
 
 
@@ -181,7 +228,7 @@ def _columns_after(outcome: Outcome, channel: str, now: datetime) -> dict[str, o
     else:
         columns["status"] = Status.PENDING
         columns["not_before"] = now + timedelta(seconds=outcome.delay)
-        if outcome.action is Action.SLOW_DOWN:
+        if outcome.action in {Action.SLOW_DOWN, Action.PAUSE}:
             columns["attempts"] = F("attempts") - 1
     return columns
 
@@ -211,28 +258,155 @@ def expire_leases() -> Expired:
     return Expired(handed_back, unconfirmed)
 
 
-def retry_unconfirmed_emails() -> int:
-    """Try unconfirmed emails again after their grace, with the same code; return how many.
+def retry_unconfirmed() -> int:
+    """Try unconfirmed messages again after their grace, with the same code; return how many.
 
-    When the tries are used up they fail. Unconfirmed texts cost money and wait for a person.
+    Where UNCONFIRMED_POLICY says so; when the tries are used up they fail. The others wait for a
+    person.
     """
     now = database_now()
+    # No join: the outer statement must see again that nothing has settled a row meanwhile.
     over = Delivery.objects.filter(
         status=Status.UNCONFIRMED,
-        channel=Channel.EMAIL,
+        channel__in=retried_channels(),
         not_before__lte=now,
-        campaign__status__in=[Campaign.Status.SENDING, Campaign.Status.PAUSED],
+        campaign_id__in=_ids_of_campaigns(Campaign.Status.SENDING, Campaign.Status.PAUSED),
     )
     tries = len(settings.RETRY_BACKOFF_SECONDS) + 1
     retried = over.filter(attempts__lt=tries).update(status=Status.PENDING)
     with transaction.atomic():
         exhausted = over.filter(attempts__gte=tries).select_for_update(skip_locked=True)
-        for campaign_id, pk in exhausted.values_list("campaign_id", "pk"):
-            failed = Delivery.objects.filter(pk=pk, status=Status.UNCONFIRMED).update(
+        for row in exhausted.only("campaign_id", "channel"):
+            failed = Delivery.objects.filter(pk=row.pk, status=Status.UNCONFIRMED).update(
                 status=Status.FAILED, code="too_many_attempts"
             )
-            _count(campaign_id, Channel.EMAIL, Status.FAILED, failed)
+            _count(row.campaign_id, row.channel, Status.FAILED, failed)
     return retried
+
+
+def retried_channels() -> list[str]:
+    """Return the channels whose unconfirmed messages are tried again without a person."""
+    return [channel for channel, policy in settings.UNCONFIRMED_POLICY.items() if policy == "retry"]
+
+
+def _ids_of_campaigns(*statuses: str) -> list[int]:
+    return list(Campaign.objects.filter(status__in=statuses).values_list("pk", flat=True))
+
+
+class Decision(StrEnum):
+    """What a person makes of messages that may or may not have arrived."""
+
+    SEND_AGAIN = "again"
+    COUNT_AS_SENT = "sent"
+    GIVE_UP = "failed"
+
+
+def decide_unconfirmed(
+    *, campaign_id: int, decision: Decision, ids: Sequence[int] | None = None, channel: str = ""
+) -> int:
+    """Settle unconfirmed deliveries as a person decided: those named, else all; return how many.
+
+    Sending again starts with fresh attempts.
+    """
+    now = database_now()
+    columns: dict[Decision, dict[str, object]] = {
+        Decision.SEND_AGAIN: {
+            "status": Status.PENDING,
+            "code": "",
+            "attempts": 0,
+            "not_before": now,
+        },
+        Decision.COUNT_AS_SENT: _sent_columns(now),
+        Decision.GIVE_UP: {"status": Status.FAILED, "code": "given_up"},
+    }
+    counted = {Decision.COUNT_AS_SENT: Status.SENT, Decision.GIVE_UP: Status.FAILED}.get(decision)
+    settled = 0
+    with transaction.atomic():
+        for each in [channel] if channel else Channel.values:
+            rows = Delivery.objects.in_lane(campaign_id, each).filter(status=Status.UNCONFIRMED)
+            if ids is not None:
+                rows = rows.filter(pk__in=ids)
+            changed = rows.update(**columns[decision])
+            if counted:
+                _count(campaign_id, each, counted, changed)
+            settled += changed
+    return settled
+
+
+class Report(StrEnum):
+    """What a provider says about a message by itself, after it took it."""
+
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    OPENED = "opened"
+    CLICKED = "clicked"
+
+
+_REPORT_COLUMN = {
+    Report.DELIVERED: "delivered_at",
+    Report.BOUNCED: "bounced_at",
+    Report.OPENED: "opened_at",
+    Report.CLICKED: "clicked_at",
+}
+# A report proves that the provider has the message, whatever became of our call.
+_SETTLED_BY_REPORT = frozenset(
+    {Status.UNCONFIRMED, Status.PENDING, Status.FAILED, Status.CANCELLED}
+)
+
+
+def note_report(
+    *, public_id: uuid.UUID, report: Report, at: datetime, code: str = ""
+) -> Delivery | None:
+    """Keep what a provider reports beside the state, each kind once; None for an unknown delivery.
+
+    ``code`` says why a message bounced. A delivery that was not known to have left is settled as
+    sent (D-6); one that is being called is settled when the call has ended.
+    """
+    with transaction.atomic():
+        delivery = (
+            Delivery.objects.select_for_update(of=("self",))
+            .select_related("campaign")
+            .filter(public_id=public_id)
+            .first()
+        )
+        if delivery is None:
+            return None
+        columns: dict[str, object] = {}
+        if delivery.confirmed_at is None:
+            columns["confirmed_at"] = at
+        column = _REPORT_COLUMN.get(report)
+        if column and getattr(delivery, column) is None:
+            columns[column] = at
+            if report is Report.BOUNCED:
+                columns["bounce_code"] = code
+        if columns:
+            Delivery.objects.filter(pk=delivery.pk).update(**columns)
+        if delivery.status in _SETTLED_BY_REPORT:
+            _settle_as_sent([delivery])
+    return delivery
+
+
+def settle_confirmed() -> int:
+    """Settle what the provider has reported on and nobody knew to have left; return how many."""
+    with transaction.atomic():
+        rows = list(
+            Delivery.objects.select_for_update(skip_locked=True)
+            .filter(status__in=[Status.PENDING, Status.UNCONFIRMED], confirmed_at__isnull=False)
+            .order_by("pk")[:BATCH]
+        )
+        _settle_as_sent(rows)
+    return len(rows)
+
+
+def _settle_as_sent(rows: Iterable[Delivery]) -> None:
+    """Make locked rows sent, and their counters right."""
+    now = database_now()
+    for row in rows:
+        Delivery.objects.filter(pk=row.pk).update(**_sent_columns(now))
+        _count(row.campaign_id, row.channel, Status.SENT, 1)
+        if row.status == Status.FAILED:
+            _count(row.campaign_id, row.channel, Status.FAILED, -1)
 
 
 def cancel_pending(*, campaign_id: int) -> int:
@@ -246,7 +420,7 @@ def cancel_pending(*, campaign_id: int) -> int:
                 Delivery.objects.select_for_update(skip_locked=True)
                 .filter(waiting, campaign_id=campaign_id)
                 .order_by("pk")
-                .values_list("pk", flat=True)[:CANCEL_BATCH]
+                .values_list("pk", flat=True)[:BATCH]
             )
             if not ids:
                 return stopped
@@ -258,7 +432,7 @@ def cancel_pending(*, campaign_id: int) -> int:
 def cancel_leftovers() -> int:
     """Cancel what came back to a cancelled campaign after its last call; return how many."""
     leftovers = Delivery.objects.filter(
-        status=Status.PENDING, campaign__status=Campaign.Status.CANCELLED
+        status=Status.PENDING, campaign_id__in=_ids_of_campaigns(Campaign.Status.CANCELLED)
     )
     return leftovers.update(status=Status.CANCELLED, code="campaign_cancelled")
 

@@ -17,9 +17,11 @@ from django.db.models import Exists, F, OuterRef, Q
 from campaigns.channels import open_email_channel, open_sms_channel
 from campaigns.channels.base import Answer, AnswerKind, EmailChannel, SmsChannel
 from campaigns.delivery import outbox
-from campaigns.delivery.outcomes import decide
+from campaigns.delivery.outcomes import Outcome, decide
 from campaigns.delivery.pacing import Lane, provider_limit, ring_of
 from campaigns.delivery.prepare import Prepared, prepare_chunk
+from campaigns.delivery.stops import pause_stopped
+from campaigns.delivery.suppression import suppress
 from campaigns.delivery.wake import enqueue_sender, work_remains
 from campaigns.models import Campaign, Delivery, Pace, SenderSlot
 from config.clock import database_now
@@ -118,7 +120,7 @@ class Turn:
         )
         provider = {pace.channel: pace for pace in Pace.objects.filter(campaign=None)}
         paces = (
-            Pace.objects.filter(campaign__status=Campaign.Status.SENDING)
+            Pace.objects.filter(campaign__status=Campaign.Status.SENDING, stop_code="")
             .annotate(is_due=Exists(due))
             .select_related("campaign")
             .order_by(F("served_at").asc(nulls_first=True))
@@ -180,8 +182,7 @@ class Turn:
             return False
         untouched = [row for row in group if row.delivery_id not in marked.attempts]
         self.held[lane.key] = untouched + rest
-        self._call_and_record(lane, called, marked)
-        return True
+        return self._call_and_record(lane, called, marked)
 
     def _claim(self, lane: Lane) -> list[Prepared]:
         claimed = outbox.claim(lane=lane, limit=CHUNK, token=self.token)
@@ -191,8 +192,8 @@ class Turn:
             outbox.hand_back(ids=[row.pk for row in claimed], token=self.token)
             raise
 
-    def _call_and_record(self, lane: Lane, rows: list[Prepared], marked: outbox.Marked) -> None:
-        assert marked.charge is not None
+    def _call_and_record(self, lane: Lane, rows: list[Prepared], marked: outbox.Marked) -> bool:
+        """Call the provider and write down what it said; tell whether the lane may go on."""
         answers = self._call(lane.channel, rows)
         self.called += len(rows)
         outcomes = {
@@ -204,16 +205,21 @@ class Turn:
             )
             for row, answer in zip(rows, answers, strict=True)
         }
-        for pause in (*RECORD_PAUSES, None):
+        must_stop = self._record(lane, marked, outcomes)
+        suppress(channel=lane.channel, outcomes=outcomes)
+        if must_stop:
+            pause_stopped()
+        return not must_stop
+
+    def _record(self, lane: Lane, marked: outbox.Marked, outcomes: dict[int, Outcome]) -> bool:
+        for pause in RECORD_PAUSES:
             try:
-                outbox.record(lane=lane, token=self.token, charge=marked.charge, outcomes=outcomes)
-                return
+                return outbox.record(lane=lane, token=self.token, marked=marked, outcomes=outcomes)
             except OperationalError:
                 # Only this process knows the answers; the token makes writing them again safe.
-                if pause is None:
-                    raise
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause)
+        return outbox.record(lane=lane, token=self.token, marked=marked, outcomes=outcomes)
 
     def _call(self, channel: str, rows: list[Prepared]) -> list[Answer]:
         """Call the provider for each row, in threads that never touch the database."""

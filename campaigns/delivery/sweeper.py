@@ -9,12 +9,14 @@ from campaigns import lifecycle
 from campaigns.audience import freeze_next_batch
 from campaigns.check_campaign import CheckFailed, require_sendable
 from campaigns.delivery import outbox
+from campaigns.delivery.stops import pause_stopped
 from campaigns.delivery.wake import FREEZE_TASK, enqueue, wake_senders
 from campaigns.models import Campaign, Delivery
 from config.clock import database_now
-from customers.models import Channel
 
 Status = Campaign.Status
+# How often whatever a lost message or a dead worker left behind is made right.
+SWEEP_SECONDS = 4.5
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,14 @@ class Swept:
 
     handed_back: int
     unconfirmed: int
+    settled: int
     retried: int
+    paused: int
     cancelled: int
     started: int
     restarted: int
     completed: int
+    reopened: int
     woken: int
 
     def as_dict(self) -> dict[str, int]:
@@ -36,16 +41,19 @@ class Swept:
 
 
 def sweep() -> Swept:
-    """Free expired leases, retry, start what is scheduled, restart what stalled, finish, wake."""
+    """Free what the dead held, settle, retry, pause, start what is scheduled, finish, wake."""
     expired = outbox.expire_leases()
     return Swept(
         handed_back=expired.handed_back,
         unconfirmed=expired.unconfirmed,
-        retried=outbox.retry_unconfirmed_emails(),
+        settled=outbox.settle_confirmed(),
+        retried=outbox.retry_unconfirmed(),
+        paused=pause_stopped(),
         cancelled=outbox.cancel_leftovers(),
         started=start_scheduled(),
         restarted=restart_queued(),
         completed=finish_campaigns(),
+        reopened=reopen_campaigns(),
         woken=wake_senders(),
     )
 
@@ -99,12 +107,12 @@ def freeze_campaign(*, campaign_id: int) -> None:
 def finish_campaigns() -> int:
     """Complete the sending campaigns in which nothing waits any more; return how many.
 
-    An unconfirmed email is due for another try; an unconfirmed text waits for a person and does
-    not hold the campaign up.
+    An unconfirmed message that is due for another try holds its campaign up; one that waits for a
+    person does not.
     """
     open_rows = Delivery.objects.filter(campaign=OuterRef("pk")).filter(
         Q(status__in=[Delivery.Status.PENDING, Delivery.Status.SENDING])
-        | Q(status=Delivery.Status.UNCONFIRMED, channel=Channel.EMAIL)
+        | Q(status=Delivery.Status.UNCONFIRMED, channel__in=outbox.retried_channels())
     )
     done = ~Exists(open_rows)
     finished = Campaign.objects.filter(done, status=Status.SENDING).values_list("pk", flat=True)
@@ -116,4 +124,19 @@ def finish_campaigns() -> int:
             completed_at=database_now(),
         )
         for campaign_id in list(finished)
+    )
+
+
+def reopen_campaigns() -> int:
+    """Let completed campaigns go on in which something waits again; return how many.
+
+    A person may decide to send again in the very instant in which the last other message is done.
+    """
+    waiting = Delivery.objects.filter(campaign=OuterRef("pk"), status=Delivery.Status.PENDING)
+    ids = Campaign.objects.filter(Exists(waiting), status=Status.COMPLETED)
+    return sum(
+        lifecycle.move(
+            campaign_id=campaign_id, to=Status.SENDING, source=Status.COMPLETED, completed_at=None
+        )
+        for campaign_id in list(ids.values_list("pk", flat=True))
     )

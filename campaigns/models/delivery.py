@@ -60,10 +60,13 @@ class Delivery(models.Model):
     call_started_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     provider_id = models.CharField(max_length=120, blank=True)
+    # When the provider first reported on it: then it has it, whatever the call said (D-6).
+    confirmed_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField(null=True)
     clicked_at = models.DateTimeField(null=True)
     bounced_at = models.DateTimeField(null=True)
+    bounce_code = models.CharField("why it came back", max_length=40, blank=True)
     matched_segments = models.JSONField(default=list)
     created_at = models.DateTimeField()
 
@@ -101,6 +104,11 @@ class Delivery(models.Model):
                 name="delivery_troubled",
             ),
             models.Index(fields=["customer"], name="delivery_customer"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["pending", "unconfirmed"]) & Q(confirmed_at__isnull=False),
+                name="delivery_confirmed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +120,9 @@ class Pace(models.Model):
 
     ``ring`` counts messages by bucket of time, ``tat`` is the theoretical arrival time of the
     smoothing, ``not_before`` is when a provider that asked for patience may be called again.
+    ``failures_in_a_row`` counts first tries since the last success, ``filtered`` the messages that
+    carriers threw away since the campaign last started; ``stop_code`` says why nothing more may
+    leave until a person resumes the campaign (D-9).
     """
 
     campaign = models.ForeignKey(Campaign, null=True, on_delete=models.CASCADE, related_name="+")
@@ -120,6 +131,9 @@ class Pace(models.Model):
     tat = models.FloatField(default=0)
     not_before = models.DateTimeField(null=True)
     served_at = models.DateTimeField(null=True)
+    failures_in_a_row = models.PositiveIntegerField(default=0)
+    filtered = models.PositiveIntegerField(default=0)
+    stop_code = models.CharField(max_length=40, blank=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -1,10 +1,12 @@
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from campaigns import health
 from campaigns.models import Campaign, Delivery, Heartbeat, TestSend
 from config.clock import database_now
 from customers.models import Customer
@@ -167,15 +169,30 @@ def doctor() -> dict[str, Any]:
     return {"ok": found["ok"]} | {check["name"]: check for check in found["checks"]}
 
 
-def test_doctor_says_what_to_do_when_no_worker_is_there() -> None:
+@pytest.mark.parametrize(
+    ("name", "part", "command"),
+    [("workers", "sweeper", "celery -A config worker"), ("beat", "beat", "celery -A config beat")],
+)
+def test_doctor_says_what_to_do_when_worker_or_beat_is_away(
+    name: str, part: str, command: str
+) -> None:
+    for other in {"sweeper", "beat"} - {part}:
+        Heartbeat.objects.create(name=other, at=database_now())
     found = doctor()
     assert not found["ok"]
-    assert found["workers"]["status"] == "failed"
-    assert "celery -A config worker" in found["workers"]["fix"]
-    Heartbeat.objects.create(name="sweeper", at=database_now())
+    assert found[name]["status"] == "failed"
+    assert command in found[name]["fix"]
+    Heartbeat.objects.create(name=part, at=database_now())
     found = doctor()
     assert found["ok"]
-    assert found["workers"]["status"] == "ok"
+    assert found[name]["status"] == "ok"
+
+
+def test_of_several_processes_one_sweeps() -> None:
+    assert health.take_turn("sweeper", every=5)
+    assert not health.take_turn("sweeper", every=5)
+    Heartbeat.objects.update(at=database_now() - timedelta(seconds=6))
+    assert health.take_turn("sweeper", every=5)
 
 
 def test_doctor_finds_a_lost_key(settings) -> None:
@@ -201,7 +218,8 @@ def test_doctor_finds_a_redis_that_is_away(settings) -> None:
 def test_health_addresses(client) -> None:
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
-    Heartbeat.objects.create(name="sweeper", at=database_now())
+    for name in ("sweeper", "beat"):
+        Heartbeat.objects.create(name=name, at=database_now())
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["ready"] is True

@@ -15,7 +15,7 @@ class Command(CampaignCommand):
         parser.add_argument("id", type=int)
 
     def run(self, **options: Any) -> None:
-        pause_campaign(campaign_id=options["id"])
+        pause_campaign(campaign_id=options["id"], reason="Paused by the command pause_campaign.")
         if options["json"]:
             self.print_json({"id": options["id"], "status": "paused"})
         else:

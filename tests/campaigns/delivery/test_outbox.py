@@ -41,7 +41,7 @@ def claim_and_mark(
 def record_all(campaign: Campaign, outcome: Outcome, channel: str = "email") -> None:
     lane, token, marked = claim_and_mark(campaign, channel)
     outcomes = dict.fromkeys(marked.attempts, outcome)
-    outbox.record(lane=lane, token=token, charge=marked.charge, outcomes=outcomes)
+    outbox.record(lane=lane, token=token, marked=marked, outcomes=outcomes)
     campaign.refresh_from_db()
 
 
@@ -149,7 +149,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing() -> None:
     expire(campaign)
     assert outbox.expire_leases() == outbox.Expired(handed_back=0, unconfirmed=3)
     outcomes = dict.fromkeys(marked.attempts, Outcome(Action.SENT))
-    outbox.record(lane=lane, token=token, charge=marked.charge, outcomes=outcomes)
+    outbox.record(lane=lane, token=token, marked=marked, outcomes=outcomes)
     campaign.refresh_from_db()
     assert campaign.emails_sent == 0
     assert set(Delivery.objects.values_list("status", "code")) == {("unconfirmed", "lease_expired")}
@@ -192,9 +192,9 @@ def test_being_asked_to_wait_costs_no_attempt_and_holds_the_provider() -> None:
 def test_an_unconfirmed_email_is_tried_again_after_its_grace(settings) -> None:
     campaign = sending(1)
     record_all(campaign, Outcome(Action.UNCONFIRMED, "no_answer"))
-    assert outbox.retry_unconfirmed_emails() == 0
+    assert outbox.retry_unconfirmed() == 0
     Delivery.objects.update(not_before=database_now())
-    assert outbox.retry_unconfirmed_emails() == 1
+    assert outbox.retry_unconfirmed() == 1
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("pending", 1)
 
@@ -203,7 +203,7 @@ def test_an_unconfirmed_email_fails_when_its_tries_are_used_up() -> None:
     campaign = sending(1)
     record_all(campaign, Outcome(Action.UNCONFIRMED, "no_answer"))
     Delivery.objects.update(not_before=database_now(), attempts=4)
-    assert outbox.retry_unconfirmed_emails() == 0
+    assert outbox.retry_unconfirmed() == 0
     campaign.refresh_from_db()
     assert campaign.emails_failed == 1
     assert Delivery.objects.get().code == "too_many_attempts"
@@ -213,7 +213,7 @@ def test_an_unconfirmed_text_waits_for_a_person() -> None:
     campaign = sending(1, "sms")
     record_all(campaign, Outcome(Action.UNCONFIRMED, "no_answer"), "sms")
     Delivery.objects.update(not_before=database_now())
-    assert outbox.retry_unconfirmed_emails() == 0
+    assert outbox.retry_unconfirmed() == 0
     assert Delivery.objects.get().status == "unconfirmed"
 
 
@@ -226,7 +226,7 @@ def test_cancelling_stops_what_is_not_being_called() -> None:
     assert outbox.cancel_pending(campaign_id=campaign.pk) == 2
     Campaign.objects.update(status="cancelled")
     outcomes = {called.pk: Outcome(Action.RETRY, "provider_error", 0)}
-    outbox.record(lane=lane, token=token, charge=marked.charge, outcomes=outcomes)
+    outbox.record(lane=lane, token=token, marked=marked, outcomes=outcomes)
     assert outbox.cancel_leftovers() == 1
     assert set(Delivery.objects.values_list("status", flat=True)) == {"cancelled"}
 

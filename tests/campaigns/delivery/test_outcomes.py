@@ -14,8 +14,8 @@ TABLE = [
     ("email", Answer(REFUSED, 503), Action.RETRY, "provider_error"),
     ("email", Answer(REFUSED, 408), Action.RETRY, "provider_error"),
     ("email", Answer(REFUSED, 400), Action.FAIL, "rejected"),
-    ("email", Answer(REFUSED, 401), Action.FAIL, "provider_refused_access"),
-    ("email", Answer(REFUSED, 403), Action.FAIL, "provider_refused_access"),
+    ("email", Answer(REFUSED, 401), Action.PAUSE, "provider_refused_access"),
+    ("email", Answer(REFUSED, 403), Action.PAUSE, "provider_refused_access"),
     ("email", Answer(REFUSED, 413), Action.FAIL, "rejected"),
     ("email", Answer(REFUSED, code="invalid_recipient"), Action.FAIL, "invalid_address"),
     (
@@ -24,7 +24,7 @@ TABLE = [
         Action.FAIL,
         "invalid_address",
     ),
-    ("email", Answer(REFUSED, code="invalid_sender"), Action.FAIL, "sender_refused"),
+    ("email", Answer(REFUSED, code="invalid_sender"), Action.PAUSE, "sender_refused"),
     ("email", Answer(REFUSED, code="unsupported"), Action.FAIL, "unsupported"),
     ("email", Answer(REFUSED, code="unexpected"), Action.FAIL, "unexpected"),
     ("sms", Answer(AnswerKind.ACCEPTED, 201, provider_id="SM1"), Action.SENT, ""),
@@ -39,7 +39,7 @@ TABLE = [
     ("sms", Answer(REFUSED, 429, code="20429"), Action.SLOW_DOWN, "slow_down"),
     ("sms", Answer(REFUSED, 400, code="21611"), Action.SLOW_DOWN, "slow_down"),
     ("sms", Answer(REFUSED, 400, code="30001"), Action.SLOW_DOWN, "slow_down"),
-    ("sms", Answer(REFUSED, 401, code="20003"), Action.FAIL, "provider_refused_access"),
+    ("sms", Answer(REFUSED, 401, code="20003"), Action.PAUSE, "provider_refused_access"),
     ("sms", Answer(REFUSED, 500), Action.RETRY, "provider_error"),
     ("sms", Answer(REFUSED, 400, code="99999"), Action.FAIL, "rejected"),
 ]

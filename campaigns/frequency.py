@@ -1,0 +1,74 @@
+"""Who has had enough messages lately (D-10): FREQUENCY_CAP campaigns in so many days."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    Expression,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+
+from campaigns.models import Delivery
+from config.clock import database_now
+from customers.models import ADDRESS_FIELD
+from customers.reachability import exclusion_code
+
+
+def _who_had_enough(
+    deliveries: QuerySet[Delivery], *, cap: tuple[int, int], campaign_id: int, now: datetime
+) -> QuerySet[Any, Any]:
+    """Return the customers, as ``customer_id``, whom other campaigns reached ``cap`` times.
+
+    A campaign counts once, whatever its channels.
+    """
+    times, days = cap
+    return (
+        deliveries.filter(sent_at__gte=now - timedelta(days=days))
+        .exclude(campaign=campaign_id)
+        .order_by()
+        .values("customer_id")
+        .annotate(campaigns=Count("campaign_id", distinct=True))
+        .filter(campaigns__gte=times)
+    )
+
+
+def contacted_recently(
+    *, customer_ids: Collection[int], campaign_id: int, now: datetime
+) -> frozenset[int]:
+    """Return those of ``customer_ids`` whom other campaigns have reached as often as allowed."""
+    cap = settings.FREQUENCY_CAP
+    if cap is None or not customer_ids:
+        return frozenset()
+    theirs = Delivery.objects.filter(customer__in=customer_ids)
+    enough = _who_had_enough(theirs, cap=cap, campaign_id=campaign_id, now=now)
+    return frozenset(enough.values_list("customer_id", flat=True))
+
+
+def exclusion_from(campaign_id: int, channel: str) -> Expression:
+    """Return an expression over Customer: why a campaign leaves them out on a channel, or empty.
+
+    What ``customers.reachability`` knows, and contacted_recently for whoever is left.
+    """
+    cap = settings.FREQUENCY_CAP
+    if cap is None:
+        return exclusion_code(channel)
+    theirs = Delivery.objects.filter(customer=OuterRef("pk"))
+    enough = _who_had_enough(theirs, cap=cap, campaign_id=campaign_id, now=database_now())
+    reachable = Q(
+        **{f"{channel}_subscribed": True, f"{ADDRESS_FIELD[channel]}_index__isnull": False}
+    )
+    return Case(
+        When(reachable & Q(Exists(enough)), then=Value("contacted_recently")),
+        default=exclusion_code(channel),
+        output_field=CharField(),
+    )
