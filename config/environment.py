@@ -147,6 +147,20 @@ def read_web_address(name: str, default: str = "") -> str:
     return raw.rstrip("/")
 
 
+def require_redis_address(name: str, address: str) -> None:
+    """Raise ImproperlyConfigured, without the address, unless it is one of a Redis server."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises for anything but a number
+        sound = parts.scheme in {"redis", "rediss", "unix"}
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read: set it to an address such as redis://localhost:6379/0."
+        )
+
+
 def read_time_zone(name: str, default: str) -> str:
     """Return an IANA time zone name. Raises ImproperlyConfigured when it is unknown."""
     value = read_text(name, default)

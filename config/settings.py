@@ -302,10 +302,7 @@ BROKER_DIR = Path(read.read_text("BROKER_DIR", str(DATA_DIR / "broker")))
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
-    if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-        raise ImproperlyConfigured(
-            "REDIS_URL cannot be read: set it to an address such as redis://localhost:6379/0."
-        )
+    read.require_redis_address("REDIS_URL", REDIS_URL)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_timeout": 10,
         "socket_connect_timeout": 3,

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def start(**variables: str) -> subprocess.CompletedProcess[str]:
         ("LEASE_SECONDS", "30"),
         ("PACING_WINDOW_SECONDS", "soon"),
         ("RETRY_BACKOFF_SECONDS", "60,-1"),
+        ("REDIS_URL", "redis://localhost:port/0"),
+        ("UNCONFIRMED_SMS", "perhaps"),
+        ("FAILURES_BEFORE_PAUSE", "-1"),
+        ("SMS_SENDING_HOURS", "21:00-08:00"),
+        ("SMS_SENDING_HOURS", "8-21"),
+        ("SMS_SENDING_HOURS", "by day"),
+        ("FREQUENCY_CAP", "3"),
+        ("FREQUENCY_CAP", "0/7"),
+        ("FREQUENCY_CAP", "3/0"),
         ("TIME_ZONE", "Mars/Olympus"),
         ("CURRENCY", "euros"),
         ("DEFAULT_PHONE_REGION", "DEU"),
@@ -58,6 +68,17 @@ def test_it_refuses_a_wrong_setting_by_name(name: str, value: str) -> None:
 def test_it_starts_with_a_sound_environment() -> None:
     result = start()
     assert result.returncode == 0, result.stderr
+
+
+def test_hours_and_frequency_are_read(monkeypatch) -> None:
+    monkeypatch.setenv("HOURS", "09:30 - 20:00")
+    monkeypatch.setenv("ALWAYS", "always")
+    monkeypatch.setenv("CAP", "3/7")
+    assert read.read_hours("HOURS", "always") == (time(9, 30), time(20))
+    assert read.read_hours("ALWAYS", "08:00-21:00") is None
+    assert read.read_hours("UNSET", "08:00-21:00") == (time(8), time(21))
+    assert read.read_frequency("CAP") == (3, 7)
+    assert read.read_frequency("UNSET") is None
 
 
 @pytest.mark.parametrize("name", ["SENDGRID_API_KEY", "TWILIO_ACCOUNT_SID"])

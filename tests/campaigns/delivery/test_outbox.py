@@ -8,41 +8,14 @@ from django.db import connection, transaction
 from campaigns import lifecycle
 from campaigns.delivery import outbox
 from campaigns.delivery.outcomes import Action, Outcome
-from campaigns.delivery.pacing import Lane, provider_pace
-from campaigns.models import Campaign, Delivery, Pace
+from campaigns.delivery.pacing import provider_pace
+from campaigns.models import Campaign, Delivery
 from config.clock import database_now
 from customers.consent import record_consent
-from tests.factories import CampaignFactory, DeliveryFactory
+from tests.campaigns.delivery.lanes import claim_and_mark, lane_of, record_all, sending
+from tests.factories import DeliveryFactory
 
 pytestmark = pytest.mark.django_db
-
-
-def sending(deliveries: int = 3, channel: str = "email", **fields: object) -> Campaign:
-    campaign = CampaignFactory(status="sending", send_rate_limit_emails=0, **fields)
-    Pace.objects.create(campaign=campaign, channel=channel)
-    DeliveryFactory.create_batch(deliveries, campaign=campaign, channel=channel)
-    return campaign
-
-
-def lane_of(campaign: Campaign, channel: str = "email") -> Lane:
-    campaign.refresh_from_db()
-    pace = Pace.objects.get(campaign=campaign, channel=channel)
-    return Lane(campaign.pk, channel, campaign.rate_limit(channel), pace)
-
-
-def claim_and_mark(
-    campaign: Campaign, channel: str = "email"
-) -> tuple[Lane, uuid.UUID, outbox.Marked]:
-    lane, token = lane_of(campaign, channel), uuid.uuid4()
-    ids = [row.pk for row in outbox.claim(lane=lane, limit=100, token=token)]
-    return lane, token, outbox.mark(lane=lane, ids=ids, units=[1] * len(ids), token=token)
-
-
-def record_all(campaign: Campaign, outcome: Outcome, channel: str = "email") -> None:
-    lane, token, marked = claim_and_mark(campaign, channel)
-    outcomes = dict.fromkeys(marked.attempts, outcome)
-    outbox.record(lane=lane, token=token, marked=marked, outcomes=outcomes)
-    campaign.refresh_from_db()
 
 
 def expire(campaign: Campaign) -> None:

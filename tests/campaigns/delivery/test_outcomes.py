@@ -40,6 +40,21 @@ TABLE = [
     ("sms", Answer(REFUSED, 400, code="21611"), Action.SLOW_DOWN, "slow_down"),
     ("sms", Answer(REFUSED, 400, code="30001"), Action.SLOW_DOWN, "slow_down"),
     ("sms", Answer(REFUSED, 401, code="20003"), Action.PAUSE, "provider_refused_access"),
+    ("email", Answer(REFUSED, 402), Action.PAUSE, "provider_refused_access"),
+    ("email", Answer(REFUSED, 400, code="from.email"), Action.PAUSE, "sender_refused"),
+    ("email", Answer(REFUSED, 429), Action.SLOW_DOWN, "slow_down"),
+    ("email", Answer(REFUSED, 425), Action.RETRY, "provider_error"),
+    ("email", Answer(REFUSED, 302), Action.FAIL, "rejected"),
+    ("sms", Answer(AnswerKind.UNREACHABLE), Action.RETRY, "provider_unreachable"),
+    ("sms", Answer(REFUSED, 400, code="21408"), Action.FAIL, "rejected"),
+    ("sms", Answer(REFUSED, 400, code="30007"), Action.FAIL, "filtered"),
+    ("sms", Answer(REFUSED, 400, code="20005"), Action.PAUSE, "account_suspended"),
+    ("sms", Answer(REFUSED, 400, code="30002"), Action.PAUSE, "account_suspended"),
+    ("sms", Answer(REFUSED, 400, code="21606"), Action.PAUSE, "sender_refused"),
+    ("sms", Answer(REFUSED, 403), Action.PAUSE, "provider_refused_access"),
+    ("sms", Answer(REFUSED, code="unexpected"), Action.FAIL, "unexpected"),
+    # A number that means something to Twilio means nothing in an email's answer.
+    ("email", Answer(REFUSED, 400, code="21610"), Action.FAIL, "rejected"),
     ("sms", Answer(REFUSED, 500), Action.RETRY, "provider_error"),
     ("sms", Answer(REFUSED, 400, code="99999"), Action.FAIL, "rejected"),
 ]
@@ -81,3 +96,20 @@ def test_every_code_has_a_sentence() -> None:
 
     codes = {code for *_, code in TABLE} - {""}
     assert codes <= REASONS.keys()
+
+
+def test_only_who_unsubscribed_at_the_provider_is_suppressed() -> None:
+    suppressed = {
+        answer.code
+        for channel, answer, *_ in TABLE
+        if decide(channel=channel, answer=answer, attempts=1, backoff=()).suppress
+    }
+    assert suppressed == {"21610"}
+
+
+def test_a_provider_that_says_how_long_is_believed_and_one_that_does_not_gets_half_a_minute() -> (
+    None
+):
+    for wait, delay in ((7, 7), (None, 30.0)):
+        answer = Answer(REFUSED, 429, retry_after=wait)
+        assert decide(channel="sms", answer=answer, attempts=1, backoff=()).delay == delay

@@ -340,3 +340,37 @@ def test_waking_is_cheap_when_asleep_and_not_repeated(
     later = database_now() - timedelta(seconds=11)
     SenderSlot.objects.update(woken_at=later)
     assert wake.wake_senders() == first
+
+
+def test_who_unsubscribed_at_the_provider_is_never_written_to_again(provider: Provider) -> None:
+    campaign = start(2, email_content="", sms_content="{{ coupon_url }}")
+    first = Customer.objects.order_by("pk").first()
+    refused = Answer(AnswerKind.REFUSED, 400, code="21610")
+    provider.answer = lambda message: refused if message.to == first.phone else ACCEPTED
+    turn()
+    assert states() == {"failed": 1, "sent": 1}
+    first.refresh_from_db()
+    assert not first.sms_subscribed
+    assert first.email_subscribed
+    assert first.sms_consent_source == f"provider:campaign:{campaign.pk}"
+
+
+def test_a_bad_key_stops_within_the_group_and_burns_nobody(provider: Provider) -> None:
+    campaign = start(60)
+    provider.answer = lambda message: Answer(AnswerKind.REFUSED, 401)
+    turn()
+    assert len(provider.calls) == 10  # the group that was being called
+    assert states() == {"pending": 60}
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.PAUSED
+    assert "credentials" in campaign.status_reason
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {0}
+
+
+def test_a_lane_that_had_to_stop_is_not_served_though_its_campaign_still_sends(
+    provider: Provider,
+) -> None:
+    start(3)
+    Pace.objects.update(stop_code="provider_refused_access")
+    turn()
+    assert provider.calls == []

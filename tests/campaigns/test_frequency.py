@@ -1,0 +1,88 @@
+"""Whoever has had enough messages lately is left out (D-10), and the counts say so (S-4)."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from campaigns.audience import count_audience, freeze_next_batch
+from campaigns.delivery import outbox
+from campaigns.models import Delivery
+from config.clock import database_now
+from tests.campaigns.delivery.lanes import lane_of, sending
+from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def two_in_a_week(settings) -> None:
+    settings.FREQUENCY_CAP = (2, 7)
+
+
+def reach(customer: object, *, days_ago: float, channels: tuple[str, ...] = ("email",)) -> None:
+    campaign = CampaignFactory(status="completed")
+    at = database_now() - timedelta(days=days_ago)
+    for channel in channels:
+        DeliveryFactory(
+            campaign=campaign, customer=customer, channel=channel, status="sent", sent_at=at
+        )
+
+
+def test_who_was_reached_often_is_counted_and_frozen_as_skipped() -> None:
+    tired, fresh = CustomerFactory(), CustomerFactory()
+    reach(tired, days_ago=1)
+    reach(tired, days_ago=6.9)
+    reach(fresh, days_ago=1)
+    reach(fresh, days_ago=7.1)
+    campaign = CampaignFactory(status="queued", sms_content="")
+    assert count_audience(campaign).channels["email"].reasons == {"contacted_recently": 1}
+    freeze_next_batch(campaign_id=campaign.pk)
+    rows = Delivery.objects.filter(campaign=campaign)
+    assert dict(rows.values_list("customer", "code")) == {
+        tired.pk: "contacted_recently",
+        fresh.pk: "",
+    }
+    assert rows.get(customer=tired).status == "skipped"
+
+
+def test_one_campaign_on_two_channels_counts_once() -> None:
+    customer = CustomerFactory()
+    reach(customer, days_ago=1, channels=("email", "sms"))
+    assert count_audience(CampaignFactory(sms_content="")).channels["email"].reachable == 1
+
+
+def test_who_cannot_be_reached_anyway_keeps_that_reason() -> None:
+    customer = CustomerFactory(email_subscribed=False)
+    reach(customer, days_ago=1)
+    reach(customer, days_ago=2)
+    counts = count_audience(CampaignFactory(sms_content=""))
+    assert counts.channels["email"].reasons == {"unsubscribed": 1}
+
+
+def test_a_claim_skips_who_was_reached_since_the_audience_was_frozen() -> None:
+    campaign = sending(2)
+    tired, fresh = Delivery.objects.order_by("pk")
+    reach(tired.customer, days_ago=0)
+    reach(tired.customer, days_ago=0)
+    (row,) = outbox.claim(lane=lane_of(campaign), limit=10, token=uuid.uuid4())
+    assert row.pk == fresh.pk
+    tired.refresh_from_db()
+    assert (tired.status, tired.code) == ("skipped", "contacted_recently")
+
+
+def test_a_retry_is_not_skipped() -> None:
+    campaign = sending(1)
+    row = Delivery.objects.get()
+    Delivery.objects.update(attempts=1)
+    reach(row.customer, days_ago=0)
+    reach(row.customer, days_ago=0)
+    assert len(outbox.claim(lane=lane_of(campaign), limit=10, token=uuid.uuid4())) == 1
+
+
+def test_without_a_cap_nobody_is_skipped(settings) -> None:
+    settings.FREQUENCY_CAP = None
+    customer = CustomerFactory()
+    for _ in range(5):
+        reach(customer, days_ago=0)
+    assert count_audience(CampaignFactory(sms_content="")).channels["email"].reachable == 1
