@@ -303,9 +303,10 @@ CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
     read.require_redis_address("REDIS_URL", REDIS_URL)
+    _broker_timeout = read.read_number("BROKER_TIMEOUT_SECONDS", 10, minimum=0.1, maximum=60)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "socket_timeout": 10,
-        "socket_connect_timeout": 3,
+        "socket_timeout": _broker_timeout,
+        "socket_connect_timeout": min(3, _broker_timeout),
         "socket_keepalive": True,
         "health_check_interval": 10,
         "retry_on_timeout": True,

@@ -34,6 +34,8 @@ COUNTERS: dict[tuple[str, str], str] = {
     (Channel.SMS, Status.FAILED): "sms_failed",
 }
 BATCH = 1_000
+# The share of a call's timeout within which it has to start after its mark.
+MARGIN = 0.25
 _RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
 
 
@@ -154,7 +156,8 @@ def mark(*, lane: Lane, ids: Sequence[int], units: Sequence[int], token: uuid.UU
         allowed = permits.allowed(list(units))
         if not allowed:
             return Marked({}, None, blocked=True)
-        enough = permits.now + timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS * 1.25)
+        longest = settings.PROVIDER_TIMEOUT_SECONDS * (1 + MARGIN)
+        enough = permits.now + timedelta(seconds=longest)
         rows = list(
             Delivery.objects.select_for_update(of=("self",))
             .filter(pk__in=ids[:allowed], status=Status.SENDING, lease_token=token)

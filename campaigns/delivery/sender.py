@@ -7,8 +7,10 @@ called goes back, what was called and not recorded becomes unconfirmed by the sw
 import logging
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -166,6 +168,9 @@ class Turn:
         """Mark, call and record the next few of ``rows``; tell whether to go on with this lane."""
         size = GROUP[lane.channel]
         group, rest = rows[:size], rows[size:]
+        # What has not started by then does not start: a process that was stopped in between must
+        # not call when others may have taken over (the mark leaves a call's whole timeout).
+        start_by = time.monotonic() + settings.PROVIDER_TIMEOUT_SECONDS * outbox.MARGIN
         marked = outbox.mark(
             lane=lane,
             ids=[row.delivery_id for row in group],
@@ -182,7 +187,7 @@ class Turn:
             return False
         untouched = [row for row in group if row.delivery_id not in marked.attempts]
         self.held[lane.key] = untouched + rest
-        return self._call_and_record(lane, called, marked)
+        return self._call_and_record(lane, called, marked, start_by)
 
     def _claim(self, lane: Lane) -> list[Prepared]:
         claimed = outbox.claim(lane=lane, limit=CHUNK, token=self.token)
@@ -192,9 +197,11 @@ class Turn:
             outbox.hand_back(ids=[row.pk for row in claimed], token=self.token)
             raise
 
-    def _call_and_record(self, lane: Lane, rows: list[Prepared], marked: outbox.Marked) -> bool:
+    def _call_and_record(
+        self, lane: Lane, rows: list[Prepared], marked: outbox.Marked, start_by: float
+    ) -> bool:
         """Call the provider and write down what it said; tell whether the lane may go on."""
-        answers = self._call(lane.channel, rows)
+        answers = self._call(rows, start_by)
         self.called += len(rows)
         outcomes = {
             row.delivery_id: decide(
@@ -221,19 +228,23 @@ class Turn:
                 time.sleep(pause)
         return outbox.record(lane=lane, token=self.token, marked=marked, outcomes=outcomes)
 
-    def _call(self, channel: str, rows: list[Prepared]) -> list[Answer]:
+    def _call(self, rows: list[Prepared], start_by: float) -> list[Answer]:
         """Call the provider for each row, in threads that never touch the database."""
-        futures: list[Future[Answer]] = []
-        for row in rows:
-            if row.email is not None:
-                self._email = self._email or open_email_channel()
-                futures.append(self._threads.submit(self._email.send, row.email))
-            else:
-                assert row.sms is not None
-                self._sms = self._sms or open_sms_channel()
-                futures.append(self._threads.submit(self._sms.send, row.sms))
+        futures = [self._threads.submit(_call_until, start_by, self._sending(row)) for row in rows]
         wait(futures, timeout=settings.PROVIDER_TIMEOUT_SECONDS * 1.1)
         return [_answer_of(future) for future in futures]
+
+    def _sending(self, row: Prepared) -> Callable[[], Answer]:
+        if row.email is not None:
+            self._email = self._email or open_email_channel()
+            return partial(self._email.send, row.email)
+        assert row.sms is not None
+        self._sms = self._sms or open_sms_channel()
+        return partial(self._sms.send, row.sms)
+
+
+def _call_until(start_by: float, send: Callable[[], Answer]) -> Answer:
+    return send() if time.monotonic() < start_by else Answer(AnswerKind.UNREACHABLE)
 
 
 def _answer_of(future: "Future[Answer]") -> Answer:

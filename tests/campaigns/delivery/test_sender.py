@@ -114,11 +114,11 @@ def test_the_code_is_saved_before_the_provider_is_called(provider: Provider) -> 
     provider.answer = look
     original = sender.Turn._call
 
-    def call(self: sender.Turn, channel: str, rows: list[prepare.Prepared]) -> list[Answer]:
+    def call(self: sender.Turn, rows: list[prepare.Prepared], start_by: float) -> list[Answer]:
         saved.append(QRCode.objects.count())
         row = Delivery.objects.get()
         saved.append(row.call_started_at is not None and row.attempts == 1)
-        return original(self, channel, rows)
+        return original(self, rows, start_by)
 
     sender.Turn._call = call
     try:
@@ -374,3 +374,14 @@ def test_a_lane_that_had_to_stop_is_not_served_though_its_campaign_still_sends(
     Pace.objects.update(stop_code="provider_refused_access")
     turn()
     assert provider.calls == []
+
+
+def test_a_call_that_comes_too_late_is_not_made(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the process was stopped between mark and call, and others have taken over."""
+    monkeypatch.setattr(outbox, "MARGIN", -0.001)
+    start(3)
+    turn()
+    assert provider.calls == []
+    assert states() == {"pending": 3}
