@@ -187,7 +187,8 @@ class Turn:
             return False
         untouched = [row for row in group if row.delivery_id not in marked.attempts]
         self.held[lane.key] = untouched + rest
-        return self._call_and_record(lane, called, marked, start_by)
+        self._call_and_record(lane, called, marked, start_by)
+        return True
 
     def _claim(self, lane: Lane) -> list[Prepared]:
         claimed = outbox.claim(lane=lane, limit=CHUNK, token=self.token)
@@ -199,8 +200,8 @@ class Turn:
 
     def _call_and_record(
         self, lane: Lane, rows: list[Prepared], marked: outbox.Marked, start_by: float
-    ) -> bool:
-        """Call the provider and write down what it said; tell whether the lane may go on."""
+    ) -> None:
+        """Call the provider, write down what it said, and do what follows from it."""
         answers = self._call(rows, start_by)
         self.called += len(rows)
         outcomes = {
@@ -216,7 +217,6 @@ class Turn:
         suppress(channel=lane.channel, outcomes=outcomes)
         if must_stop:
             pause_stopped()
-        return not must_stop
 
     def _record(self, lane: Lane, marked: outbox.Marked, outcomes: dict[int, Outcome]) -> bool:
         for pause in RECORD_PAUSES:

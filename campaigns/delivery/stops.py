@@ -38,7 +38,6 @@ def pause_stopped() -> int:
         lifecycle.move(
             campaign_id=campaign_id,
             to=Campaign.Status.PAUSED,
-            source=Campaign.Status.SENDING,
             status_reason=stop_sentence(channel=channel, code=code),
         )
         for campaign_id, channel, code in stopped.values_list("campaign_id", "channel", "stop_code")

@@ -80,6 +80,14 @@ def test_a_retry_is_not_skipped() -> None:
     assert len(outbox.claim(lane=lane_of(campaign), limit=10, token=uuid.uuid4())) == 1
 
 
+def test_a_campaign_does_not_count_against_itself(settings) -> None:
+    settings.FREQUENCY_CAP = (1, 7)
+    campaign = sending(1, "sms")
+    row = Delivery.objects.get()
+    DeliveryFactory(campaign=campaign, customer=row.customer, status="sent", sent_at=database_now())
+    assert len(outbox.claim(lane=lane_of(campaign, "sms"), limit=10, token=uuid.uuid4())) == 1
+
+
 def test_without_a_cap_nobody_is_skipped(settings) -> None:
     settings.FREQUENCY_CAP = None
     customer = CustomerFactory()
