@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from customers.privacy import EncryptedColumn, register_encrypted_column
+from customers.privacy import EncryptedColumn, register_encrypted_column, register_holding
 
 
 class CampaignsConfig(AppConfig):
@@ -12,8 +12,10 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        """Have the addresses of test sends follow the rotation of keys (C-2)."""
+        """Have test sends follow the rotation of keys (C-2) and people's events erased (C-8)."""
         from campaigns.models import TestSend  # noqa: PLC0415 (models load after apps)
         from campaigns.send_test import ADDRESS_PLACE  # noqa: PLC0415
+        from campaigns.webhooks.privacy import HOLDING  # noqa: PLC0415
 
         register_encrypted_column(EncryptedColumn(TestSend, "address_encrypted", ADDRESS_PLACE))
+        register_holding(HOLDING)

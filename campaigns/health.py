@@ -14,6 +14,7 @@ from django.db.models import Count, Q
 from campaigns.check_campaign import sender_problem
 from campaigns.delivery.outbox import COUNTERS
 from campaigns.models import Campaign, Delivery, Heartbeat
+from campaigns.webhooks.health import find_webhook_problem, list_addresses
 from config.clock import database_now
 from customers.encryption import DecryptionError
 from customers.models import Customer
@@ -77,6 +78,7 @@ def check_everything() -> list[Check]:
         check_beat,
         check_email,
         check_sms,
+        check_webhooks,
         check_campaigns,
         check_counters,
     ]
@@ -210,6 +212,13 @@ def check_sms() -> Check:
         message = "Texts are captured to disk, not sent."
         return Check("sms", WARNING, message, "Set SMS_BACKEND=twilio to send them.")
     return Check("sms", OK, "Texts leave through Twilio.")
+
+
+def check_webhooks() -> Check:
+    """Check that providers can tell what became of messages, and that we act on it."""
+    if problem := find_webhook_problem():
+        return Check("webhooks", WARNING, *problem)
+    return Check("webhooks", OK, f"Listening for {list_addresses()}.")
 
 
 def check_campaigns() -> Check:

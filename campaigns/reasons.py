@@ -30,6 +30,18 @@ REASONS: dict[str, str] = {
     # unconfirmed
     "no_answer": "The provider took the message but did not answer in time: it may have arrived.",
     "lease_expired": "The sender stopped in the middle of the call: it may have arrived.",
+    # bounced: sent, and then reported as not delivered (some of the above, too)
+    "hard_bounce": "The address does not exist or takes no email: the message came back.",
+    "soft_bounce": "The message came back this time: the mailbox may be full.",
+    "blocked": "The receiving side refused this message; the next one may arrive.",
+    "bounced_before": "Not sent: the provider knows that earlier emails to this address came back.",
+    "spam_complaint": "Not sent: the customer has reported an email of ours as spam.",
+    "dropped": "The provider took the message, and then did not send it.",
+    "unknown_number": "This phone number does not exist or is no longer in use.",
+    "landline": "This phone number is a landline, which takes no texts.",
+    "unreachable_handset": "The phone was off, or without a signal, for too long.",
+    "unreachable_carrier": "Our short number does not reach this phone company.",
+    "undelivered": "The text did not arrive, and the phone company does not say why.",
     # cancelled
     "campaign_cancelled": "The campaign was cancelled before this message left.",
 }

@@ -5,6 +5,7 @@ from celery import shared_task
 from campaigns import health
 from campaigns.delivery import sender, sweeper
 from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK
+from campaigns.webhooks import events
 
 
 @shared_task(name=SEND_TASK, queue="sending")
@@ -30,6 +31,8 @@ def tick() -> None:
 
 
 def sweep() -> None:
-    """Sweep, unless another process has within the last seconds."""
+    """Sweep, and act on what providers told, unless another process has within the last seconds."""
     if health.take_turn(health.SWEEPER, every=sweeper.SWEEP_SECONDS):
         sweeper.sweep()
+        events.process_stored_events()
+        events.prune_events()

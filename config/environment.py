@@ -10,6 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.core.exceptions import ImproperlyConfigured
 
 env = environ.Env()
@@ -223,6 +226,25 @@ def read_encryption_keys(name: str, raw: str) -> dict[str, bytes]:
             )
         keys[key_id] = decode_key(name, encoded)
     return keys
+
+
+def read_verification_key(name: str) -> str:
+    """Return a public key as anymail takes it: base64 in one line; empty when it is not set.
+
+    Raises ImproperlyConfigured when it is not the key of a P-256 or other ECDSA signature.
+    """
+    lines = read_text(name).replace("\\n", "\n").splitlines()
+    encoded = "".join(line.strip() for line in lines if not line.startswith("-----"))
+    try:
+        key = load_der_public_key(base64.b64decode(encoded, validate=True)) if encoded else None
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if encoded and not isinstance(key, EllipticCurvePublicKey):
+        raise ImproperlyConfigured(
+            f"{name} is not a public key: copy the whole verification key that SendGrid shows "
+            "under Mail Settings, Event Webhooks, Signature Verification."
+        )
+    return encoded
 
 
 def make_key() -> str:

@@ -212,6 +212,7 @@ if "." not in EMAIL_BACKEND:
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read.read_text(
     "DEFAULT_FROM_EMAIL", "coupons@example.com" if DEBUG else ""
 )
+SENDGRID_WEBHOOK_VERIFICATION_KEY = read.read_verification_key("SENDGRID_WEBHOOK_VERIFICATION_KEY")
 ANYMAIL = {
     # Whatever another of anymail's providers needs, such as ANYMAIL_MAILGUN_API_KEY (E-1).
     **{
@@ -223,13 +224,13 @@ ANYMAIL = {
     "SENDGRID_API_URL": read.read_web_address("SENDGRID_API_URL", "https://api.sendgrid.com/v3")
     + "/",
     "REQUESTS_TIMEOUT": PROVIDER_TIMEOUT_SECONDS,
+    "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": SENDGRID_WEBHOOK_VERIFICATION_KEY,
 }
 EMAIL_TIMEOUT = PROVIDER_TIMEOUT_SECONDS  # of Django's SMTP backend
 if _email_backends["sendgrid"] == EMAIL_BACKEND and not ANYMAIL["SENDGRID_API_KEY"]:
     raise ImproperlyConfigured(
         "SENDGRID_API_KEY is not set: set it, or set EMAIL_BACKEND=capture to keep emails on disk."
     )
-SENDGRID_WEBHOOK_VERIFICATION_KEY = read.read_text("SENDGRID_WEBHOOK_VERIFICATION_KEY")
 EMAIL_PROVIDER_RATE_LIMIT = read.read_integer("EMAIL_PROVIDER_RATE_LIMIT", 0)
 # Anymail's contract with SendGrid is checked by our own contract tests.
 SILENCED_SYSTEM_CHECKS = ["anymail.W003"]

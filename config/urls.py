@@ -13,6 +13,7 @@ urlpatterns = [
     path("captured/", captured.captured_list, name="captured-messages"),
     path("captured/<slug:name>/", captured.captured_detail, name="captured-message"),
     path("admin/", admin.site.urls),
+    path("", include("campaigns.urls")),
     path("", include("customers.urls")),
     path("", include("qrcodes.urls")),
 ]
