@@ -51,22 +51,27 @@ def act_on_event(event: ProviderEvent) -> Callable[[], None] | None:
 
     Returns what has to be called after that transaction, because it locks what senders lock.
     """
-    delivery = None
-    if event.public_id:
-        delivery = Delivery.objects.filter(public_id=event.public_id).first()
-    # Customers are locked before deliveries, here as everywhere.
-    _change_consent(event, delivery)
-    if delivery is None or event.kind not in REPORTS:
+    action = _action_of(event)
+    if action is not None and event.address_index:
+        # Customers are locked before deliveries, here as everywhere.
+        _change_consent(event, action)
+    if event.public_id is None or event.kind not in REPORTS:
         return None
-    outbox.note_report(
-        public_id=delivery.public_id,
+    delivery = outbox.note_report(
+        public_id=event.public_id,
         report=REPORTS[Kind(event.kind)],
         at=event.occurred_at,
         code=event.code if event.kind == Kind.BOUNCED else "",
     )
-    if event.kind != Kind.BOUNCED or event.channel != Channel.SMS:
+    if delivery is None or event.kind != Kind.BOUNCED or event.channel != Channel.SMS:
         return None
     return _stop_after(event.code, delivery.campaign_id)
+
+
+def _action_of(event: ProviderEvent) -> ConsentAction | None:
+    if event.kind == Kind.BOUNCED:
+        return ACTIONS_BY_CODE.get(event.code)
+    return ACTIONS.get(Kind(event.kind))
 
 
 def _stop_after(code: str, campaign_id: int) -> Callable[[], None] | None:
@@ -79,17 +84,16 @@ def _stop_after(code: str, campaign_id: int) -> Callable[[], None] | None:
     return None
 
 
-def _change_consent(event: ProviderEvent, delivery: Delivery | None) -> None:
+def _change_consent(event: ProviderEvent, action: ConsentAction) -> None:
     """Record what the event says about the address, for the customer who has it now."""
-    if event.kind == Kind.BOUNCED:
-        action = ACTIONS_BY_CODE.get(event.code)
-    else:
-        action = ACTIONS.get(Kind(event.kind))
-    if action is None or not event.address_index:
-        return
     column = f"{ADDRESS_FIELD[event.channel]}_index"
     customer = Customer.objects.select_for_update().filter(**{column: event.address_index}).first()
-    if customer is None or not _changes(customer, event, action, delivery):
+    if customer is None:
+        return
+    delivery = None
+    if event.public_id:
+        delivery = Delivery.objects.filter(public_id=event.public_id).first()
+    if not _changes(customer, event, action, delivery):
         return
     record_consent(
         customer_ids=[customer.pk],

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Now
 
 from campaigns.models import ProviderEvent
 from campaigns.webhooks.act_on_event import act_on_event
@@ -98,7 +99,7 @@ def process_event(event_id: int) -> bool:
                 return True
             follow_up = act_on_event(event)
             ProviderEvent.objects.filter(pk=event_id).update(
-                processed_at=database_now(), address_index="", error=""
+                processed_at=Now(), address_index="", error=""
             )
         if follow_up:
             follow_up()
