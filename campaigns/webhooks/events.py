@@ -19,7 +19,7 @@ Kind = ProviderEvent.Kind
 
 # A provider waits for our answer: what is not done by then is left to the next tick.
 INLINE_SECONDS = 2.0
-TICK_SECONDS = 3.0
+TICK_SECONDS = 2.0
 BATCH = 1_000
 # How long after its arrival an event is tried again that failed so many times.
 RETRY_AFTER_SECONDS = (0, 5, 30, 120, 600)
