@@ -90,9 +90,7 @@ def _change_consent(event: ProviderEvent, action: ConsentAction) -> None:
     customer = Customer.objects.select_for_update().filter(**{column: event.address_index}).first()
     if customer is None:
         return
-    delivery = None
-    if event.public_id:
-        delivery = Delivery.objects.filter(public_id=event.public_id).first()
+    delivery = _message_behind(event, customer)
     if not _changes(customer, event, action, delivery):
         return
     record_consent(
@@ -101,6 +99,16 @@ def _change_consent(event: ProviderEvent, action: ConsentAction) -> None:
         action=action,
         source=_source(event, action, delivery, customer),
     )
+
+
+def _message_behind(event: ProviderEvent, customer: Customer) -> Delivery | None:
+    """Return the message an event is about; a STOP names none and answers the last text."""
+    if event.public_id:
+        return Delivery.objects.filter(public_id=event.public_id).first()
+    if event.kind != Kind.OPTED_OUT or event.channel != Channel.SMS:
+        return None
+    texts = Delivery.objects.filter(customer=customer, channel=Channel.SMS, sent_at__isnull=False)
+    return texts.order_by("-sent_at").first()
 
 
 def _changes(

@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 import pytest
 from django.db import DatabaseError
 
+from analytics.figures import campaign_figures
 from campaigns.models import Campaign, Delivery, Pace, ProviderEvent
 from campaigns.reasons import REASONS
 from campaigns.webhooks import events as stored
 from campaigns.webhooks.twilio import SAY_NOTHING
+from config.clock import database_now
 from customers.models import Customer
 from tests.campaigns.webhooks.world import (
     PHONE,
@@ -21,7 +23,7 @@ from tests.campaigns.webhooks.world import (
     send,
     tell_text,
 )
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, DeliveryFactory
 from tests.standins import events
 
 pytestmark = pytest.mark.django_db
@@ -135,7 +137,9 @@ def test_a_suspended_account_pauses_the_campaign(client, sent) -> None:
 )
 def test_stop_ends_texts(body, client, sent) -> None:
     assert reply(client, body) == SAY_NOTHING
-    assert history(sent.customer) == [("sms", "opt_out", "twilio:STOP")]
+    assert history(sent.customer) == [
+        ("sms", "opt_out", f"twilio:STOP:campaign:{sent.campaign_id}")
+    ]
     sent.customer.refresh_from_db()
     assert not sent.customer.sms_subscribed
     assert sent.customer.email_subscribed
@@ -238,3 +242,21 @@ def test_a_stop_that_could_not_be_recorded_says_so_and_is_kept(client, sent, mon
     )
     assert stored.process_stored_events() == 0
     assert not Customer.objects.get().sms_subscribed
+
+
+def test_a_stop_counts_for_the_campaign_of_the_last_text(client, sent) -> None:
+    later = DeliveryFactory(
+        customer=sent.customer, channel="sms", status="sent", sent_at=database_now()
+    )
+    DeliveryFactory(customer=sent.customer, channel="sms", status="pending")
+    reply(client, "STOP")
+    assert history(sent.customer) == [
+        ("sms", "opt_out", f"twilio:STOP:campaign:{later.campaign_id}")
+    ]
+    assert campaign_figures(later.campaign).channels["sms"].unsubscribed == 1
+
+
+def test_a_stop_of_somebody_who_got_no_text_names_no_campaign(client, sent) -> None:
+    Delivery.objects.filter(channel="sms").update(status="failed", sent_at=None)
+    reply(client, "STOP")
+    assert history(sent.customer) == [("sms", "opt_out", "twilio:STOP")]
