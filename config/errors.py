@@ -1,4 +1,9 @@
-"""The one exception class that every part of Handbill shows to people."""
+"""The one exception class that people see, and how all others are logged."""
+
+import logging
+import traceback
+
+logger = logging.getLogger(__name__)
 
 
 class DomainError(Exception):
@@ -11,3 +16,13 @@ class DomainError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def log_unforeseen(doing: str, error: Exception) -> None:
+    """Log that ``doing`` something failed: where, and the exception's type.
+
+    Never its words: those of databases and providers hold addresses.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-5:]))
+    logger.error("%s: unexpected %s in %s", doing, type(error).__name__, where)

@@ -22,6 +22,7 @@ from campaigns.delivery.quiet_hours import quiet_until
 from campaigns.delivery.streaks import note_outcomes
 from campaigns.frequency import contacted_recently
 from campaigns.models import Campaign, Delivery
+from campaigns.models.delivery import DeliveryQuerySet
 from config.clock import database_now
 from customers.models import Channel
 
@@ -242,23 +243,19 @@ def _unconfirmed(now: datetime) -> dict[str, object]:
     return {"status": Status.UNCONFIRMED, "not_before": now + grace}
 
 
-@dataclass(frozen=True)
-class Expired:
-    """What the leases of dead workers held."""
-
-    handed_back: int
-    unconfirmed: int
+def _of_the_dead() -> DeliveryQuerySet:
+    return Delivery.objects.filter(status=Status.SENDING, lease_until__lt=database_now())
 
 
-def expire_leases() -> Expired:
-    """Free what dead workers held: not called, due again; called, unconfirmed (D-6)."""
-    now = database_now()
-    over = Delivery.objects.filter(status=Status.SENDING, lease_until__lt=now)
-    handed_back = over.filter(call_started_at=None).update(status=Status.PENDING, **_RELEASED)
-    unconfirmed = over.exclude(call_started_at=None).update(
-        code="lease_expired", **_unconfirmed(now), **_RELEASED
-    )
-    return Expired(handed_back, unconfirmed)
+def hand_back_expired() -> int:
+    """Make due again what dead workers held and had not called; return how many (D-6)."""
+    return _of_the_dead().filter(call_started_at=None).update(status=Status.PENDING, **_RELEASED)
+
+
+def expire_calls() -> int:
+    """Make unconfirmed what dead workers were calling; return how many (D-6)."""
+    called = _of_the_dead().exclude(call_started_at=None)
+    return called.update(code="lease_expired", **_unconfirmed(database_now()), **_RELEASED)
 
 
 def retry_unconfirmed() -> int:

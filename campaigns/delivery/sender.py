@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from campaigns.channels import open_email_channel, open_sms_channel
@@ -22,11 +23,12 @@ from campaigns.delivery import outbox
 from campaigns.delivery.outcomes import Outcome, decide
 from campaigns.delivery.pacing import Lane, provider_limit, ring_of
 from campaigns.delivery.prepare import Prepared, prepare_chunk
-from campaigns.delivery.stops import pause_stopped
+from campaigns.delivery.stops import pause_stopped, stop_lane
 from campaigns.delivery.suppression import suppress
 from campaigns.delivery.wake import enqueue_sender, work_remains
 from campaigns.models import Campaign, Delivery, Pace, SenderSlot
 from config.clock import database_now
+from config.errors import log_unforeseen
 from customers.models import Channel
 
 logger = logging.getLogger(__name__)
@@ -94,7 +96,7 @@ class Turn:
         while time.monotonic() < self._deadline:
             lane, pause = self._next_lane()
             if lane is not None:
-                if not self._serve(lane):
+                if not self._serve_or_stop(lane):
                     # The pace said no after all: another sender was quicker.
                     time.sleep(NAP_SECONDS / 5)
             elif pause > PATIENCE_SECONDS:
@@ -153,6 +155,17 @@ class Turn:
             .first()
         )
         return (next_due - now).total_seconds() if next_due else PATIENCE_SECONDS + 1
+
+    def _serve_or_stop(self, lane: Lane) -> bool:
+        """Serve a lane; pause its campaign for what nobody foresaw, so that the others go on."""
+        try:
+            return self._serve(lane)
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+            raise
+        except Exception as error:
+            log_unforeseen(f"sending campaign {lane.campaign_id}", error)
+            stop_lane(campaign_id=lane.campaign_id, channel=lane.channel, code="unexpected")
+            return False
 
     def _serve(self, lane: Lane) -> bool:
         """Call a chunk of a lane, group by group, as far as the pace permits; tell whether any."""

@@ -1,8 +1,10 @@
 """Makes right whatever a lost message, a dead worker or a stopped broker left behind (D-7)."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from datetime import datetime
 
-from django.db import transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from campaigns import lifecycle
@@ -12,50 +14,44 @@ from campaigns.delivery import outbox
 from campaigns.delivery.stops import pause_stopped
 from campaigns.delivery.wake import FREEZE_TASK, enqueue, wake_senders
 from campaigns.models import Campaign, Delivery
+from campaigns.reasons import reason_sentence
 from config.clock import database_now
+from config.errors import log_unforeseen
 
 Status = Campaign.Status
 # How often whatever a lost message or a dead worker left behind is made right.
 SWEEP_SECONDS = 4.5
 
 
-@dataclass(frozen=True)
-class Swept:
-    """What one sweep did, in numbers."""
+def sweep() -> dict[str, int]:
+    """Free what the dead held, settle, retry, pause, start what is scheduled, finish, wake.
 
-    handed_back: int
-    unconfirmed: int
-    settled: int
-    retried: int
-    paused: int
-    cancelled: int
-    started: int
-    restarted: int
-    completed: int
-    reopened: int
-    woken: int
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the figures by name."""
-        return asdict(self)
-
-
-def sweep() -> Swept:
-    """Free what the dead held, settle, retry, pause, start what is scheduled, finish, wake."""
-    expired = outbox.expire_leases()
-    return Swept(
-        handed_back=expired.handed_back,
-        unconfirmed=expired.unconfirmed,
-        settled=outbox.settle_confirmed(),
-        retried=outbox.retry_unconfirmed(),
-        paused=pause_stopped(),
-        cancelled=outbox.cancel_leftovers(),
-        started=start_scheduled(),
-        restarted=restart_queued(),
-        completed=finish_campaigns(),
-        reopened=reopen_campaigns(),
-        woken=wake_senders(),
-    )
+    Returns what each step did, in numbers. A step that fails is logged and counted as ``failures``;
+    the others go on, for behind one broken row stand everybody else's campaigns.
+    """
+    steps: dict[str, Callable[[], int]] = {
+        "handed_back": outbox.hand_back_expired,
+        "unconfirmed": outbox.expire_calls,
+        "settled": outbox.settle_confirmed,
+        "retried": outbox.retry_unconfirmed,
+        "paused": pause_stopped,
+        "cancelled": outbox.cancel_leftovers,
+        "started": start_scheduled,
+        "restarted": restart_queued,
+        "completed": finish_campaigns,
+        "reopened": reopen_campaigns,
+        "woken": wake_senders,
+    }
+    swept = dict.fromkeys([*steps, "failures"], 0)
+    for name, step in steps.items():
+        try:
+            swept[name] = step()
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            log_unforeseen(f"sweep, {name}", error)
+            swept["failures"] += 1
+    return swept
 
 
 def start_scheduled() -> int:
@@ -63,19 +59,36 @@ def start_scheduled() -> int:
     now = database_now()
     started = 0
     for campaign in Campaign.objects.filter(status=Status.SCHEDULED, scheduled_for__lte=now):
-        # One transaction: nobody may find it queued before its check.
-        with transaction.atomic():
-            moved = lifecycle.move(
-                campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
-            )
-            started += moved
-            try:
-                require_sendable(campaign)
-            except CheckFailed as problem:
-                if moved:
-                    reason = problem.message[:300]
-                    lifecycle.move(campaign_id=campaign.pk, to=Status.FAILED, status_reason=reason)
+        try:
+            started += _start(campaign, now)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            # The others must not wait behind it, and nobody would ever see it fail again and again.
+            log_unforeseen(f"starting campaign {campaign.pk}", error)
+            _fail_start(campaign, now, reason_sentence("unexpected"))
     return started
+
+
+def _start(campaign: Campaign, now: datetime) -> bool:
+    try:
+        require_sendable(campaign)
+    except CheckFailed as problem:
+        return _fail_start(campaign, now, problem.message)
+    return lifecycle.move(
+        campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
+    )
+
+
+def _fail_start(campaign: Campaign, now: datetime, reason: str) -> bool:
+    # One transaction: nobody may find it queued.
+    with transaction.atomic():
+        moved = lifecycle.move(
+            campaign_id=campaign.pk, to=Status.QUEUED, source=Status.SCHEDULED, sent_at=now
+        )
+        return moved and lifecycle.move(
+            campaign_id=campaign.pk, to=Status.FAILED, status_reason=reason[:300]
+        )
 
 
 def restart_queued() -> int:

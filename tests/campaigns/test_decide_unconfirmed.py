@@ -74,7 +74,7 @@ def test_a_campaign_completed_in_the_instant_of_the_decision_goes_on() -> None:
     campaign = unconfirmed("sending", sms=1)
     decide(campaign, Decision.SEND_AGAIN)
     Campaign.objects.update(status="completed")
-    assert sweeper.sweep().reopened == 1
+    assert sweeper.sweep()["reopened"] == 1
     campaign.refresh_from_db()
     assert campaign.status == "sending"
 
@@ -82,7 +82,7 @@ def test_a_campaign_completed_in_the_instant_of_the_decision_goes_on() -> None:
 def test_a_policy_decides_what_waits_for_a_person(settings) -> None:
     settings.UNCONFIRMED_POLICY = {"email": "wait", "sms": "retry"}
     campaign = unconfirmed("sending", email=1, sms=1)
-    assert sweeper.sweep().retried == 1
+    assert sweeper.sweep()["retried"] == 1
     assert Delivery.objects.get(channel="sms").status == "pending"
     assert Delivery.objects.get(channel="email").status == "unconfirmed"
     Delivery.objects.filter(channel="sms").update(status="sent")

@@ -11,7 +11,7 @@ class Command(CampaignCommand):
     help = "Free expired leases, restart stalled campaigns, finish finished ones; safe at any time."
 
     def run(self, **options: Any) -> None:
-        swept = sweep().as_dict() | {"unparked": retry_parked_events()}
+        swept = sweep() | {"unparked": retry_parked_events()}
         process_stored_events()
         if options["json"]:
             self.print_json(swept)

@@ -120,7 +120,7 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing() -> None:
     campaign = sending(3)
     lane, token, marked = claim_and_mark(campaign)
     expire(campaign)
-    assert outbox.expire_leases() == outbox.Expired(handed_back=0, unconfirmed=3)
+    assert (outbox.hand_back_expired(), outbox.expire_calls()) == (0, 3)
     outcomes = dict.fromkeys(marked.attempts, Outcome(Action.SENT))
     outbox.record(lane=lane, token=token, marked=marked, outcomes=outcomes)
     campaign.refresh_from_db()
@@ -131,9 +131,9 @@ def test_a_worker_that_slept_through_its_lease_changes_nothing() -> None:
 def test_what_was_claimed_and_not_called_is_due_again_after_the_lease() -> None:
     campaign = sending(3)
     outbox.claim(lane=lane_of(campaign), limit=10, token=uuid.uuid4())
-    assert outbox.expire_leases() == outbox.Expired(0, 0)
+    assert (outbox.hand_back_expired(), outbox.expire_calls()) == (0, 0)
     expire(campaign)
-    assert outbox.expire_leases() == outbox.Expired(handed_back=3, unconfirmed=0)
+    assert (outbox.hand_back_expired(), outbox.expire_calls()) == (3, 0)
     assert set(Delivery.objects.values_list("status", "attempts")) == {("pending", 0)}
 
 

@@ -84,7 +84,7 @@ def test_a_report_on_what_a_dead_worker_was_calling_settles_it_in_the_sweep() ->
     row = report(Delivery.objects.get())
     Delivery.objects.update(lease_until=database_now() - timedelta(seconds=1))
     swept = sweeper.sweep()
-    assert (swept.unconfirmed, swept.settled, swept.completed) == (1, 1, 1)
+    assert (swept["unconfirmed"], swept["settled"], swept["completed"]) == (1, 1, 1)
     row.refresh_from_db()
     assert row.status == "sent"
     assert counters(campaign) == (1, 0)

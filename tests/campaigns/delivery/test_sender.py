@@ -385,3 +385,27 @@ def test_a_call_that_comes_too_late_is_not_made(
     turn()
     assert provider.calls == []
     assert states() == {"pending": 3}
+
+
+def test_a_campaign_that_cannot_be_prepared_pauses_and_the_others_go_on(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, sound = start(3), start(3)
+    prepared = prepare.prepare_chunk
+
+    def prepare_chunk(**arguments: object) -> list[prepare.Prepared]:
+        if arguments["lane"].campaign_id == broken.pk:
+            raise RuntimeError("ada@example.com is to blame")
+        return prepared(**arguments)
+
+    monkeypatch.setattr(sender, "prepare_chunk", prepare_chunk)
+    turn()
+    broken.refresh_from_db()
+    sound.refresh_from_db()
+    assert broken.status == Campaign.Status.PAUSED
+    assert "nobody foresaw" in broken.status_reason
+    assert sound.emails_sent == 6
+    waiting = Delivery.objects.filter(campaign=broken)
+    assert set(waiting.values_list("status", "attempts")) == {("pending", 0)}
+    assert "RuntimeError in prepare_chunk" in caplog.text
+    assert "ada@" not in caplog.text

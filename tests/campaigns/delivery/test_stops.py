@@ -69,7 +69,7 @@ def test_zero_never_pauses(settings) -> None:
 def test_the_sweep_pauses_what_a_dead_worker_could_not() -> None:
     campaign = sending(6)
     record_all(campaign, FAILED, limit=5)
-    assert sweeper.sweep().paused == 1
+    assert sweeper.sweep()["paused"] == 1
     assert status_of(campaign) == "paused"
 
 
