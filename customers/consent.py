@@ -42,3 +42,19 @@ def record_consent(*, customer_ids: Iterable[int], channel: str, action: str, so
             **consent_columns(channel=channel, action=action, source=source, at=now)
         )
     return len(changing)
+
+
+def forget_bounce(*, customer_id: int, channel: str, source: str) -> bool:
+    """Let the consent before a bounce count again: the address that bounced has been corrected.
+
+    Returns whether that changed anything; somebody who had not agreed before stays as they are.
+    """
+    history = ConsentEvent.objects.filter(customer=customer_id, channel=channel)
+    *_, before, last = ["", "", *history.order_by("pk").values_list("action", flat=True)]
+    if last != ConsentAction.BOUNCE or before != ConsentAction.OPT_IN:
+        return False
+    return bool(
+        record_consent(
+            customer_ids=[customer_id], channel=channel, action=ConsentAction.OPT_IN, source=source
+        )
+    )

@@ -6,8 +6,8 @@ from django.db import IntegrityError, transaction
 
 from config.clock import database_now
 from config.errors import DomainError
-from customers.consent import record_consent
-from customers.models import ConsentAction, Customer
+from customers.consent import forget_bounce, record_consent
+from customers.models import ADDRESS_FIELD, ConsentAction, Customer
 from customers.segments import set_tags
 
 _COLUMNS = {
@@ -47,6 +47,9 @@ def save_customer(
                 customer.save(update_fields=[*columns, "updated_at"])
             if tags is not None:
                 set_tags(customer=customer, tags=tags)
+            for channel, field in ADDRESS_FIELD.items():
+                if changes.get(field) and channel not in (consent or {}):
+                    forget_bounce(customer_id=customer.pk, channel=channel, source=source)
             for channel, takes in (consent or {}).items():
                 record_consent(
                     customer_ids=[customer.pk],
