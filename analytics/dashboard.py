@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from analytics.figures import customers_redeemed
 from campaigns.live import LiveState, live_states
 from campaigns.models import Campaign, Delivery
-from customers.models import Channel
+from campaigns.standstill import Severity, notices_for
 from qrcodes.models import Redemption
 
 Status = Campaign.Status
@@ -59,30 +59,20 @@ def recent_campaigns() -> list[RecentCampaign]:
 
 
 def open_decisions() -> list[Decision]:
-    """Return what waits for a person: campaigns that stopped, texts nobody knows the fate of."""
-    stopped = [
-        Decision(campaign, f"It {_WHAT_STOPPED[campaign.status]}: {campaign.status_reason}")
-        for campaign in Campaign.objects.filter(status__in=_WHAT_STOPPED).exclude(status_reason="")
-    ]
-    unconfirmed = (
-        Delivery.objects.filter(status=Delivery.Status.UNCONFIRMED, channel=Channel.SMS)
-        .order_by()
-        .values_list("campaign_id")
-        .annotate(n=Count("pk"))
+    """Return what waits for a person: campaigns that stopped, messages nobody knows the fate of."""
+    unconfirmed = Delivery.objects.filter(status=Delivery.Status.UNCONFIRMED).order_by()
+    candidates = Campaign.objects.filter(
+        Q(status__in=(Status.FAILED, Status.PAUSED))
+        | Q(pk__in=unconfirmed.values("campaign_id").distinct())
     )
-    counts = dict(unconfirmed)
-    return stopped + [
-        Decision(campaign, _unconfirmed_sentence(counts[campaign.pk]))
-        for campaign in Campaign.objects.filter(pk__in=counts)
+    campaigns = list(candidates)
+    notices = notices_for(campaigns)
+    return [
+        Decision(campaign, notice.sentence)
+        for campaign in campaigns
+        for notice in notices[campaign.pk]
+        if notice.severity is Severity.DECIDE
     ]
-
-
-_WHAT_STOPPED = {Status.FAILED.value: "could not run", Status.PAUSED.value: "was paused"}
-
-
-def _unconfirmed_sentence(count: int) -> str:
-    texts = "1 text" if count == 1 else f"{count:,} texts"
-    return f"{texts} may or may not have arrived. Sending again costs money, so a person decides."
 
 
 def redemptions_by_day() -> list[tuple[date, int]]:

@@ -30,6 +30,8 @@ from qrcodes.models import QRCode, Redemption
 
 Key = TypeVar("Key", date, int, str)
 ZERO = Decimal("0.00")
+# What came back, among the reasons: no state of a delivery, the provider reports it later.
+BOUNCED = "bounced"
 
 
 @dataclass
@@ -62,7 +64,10 @@ class ChannelFigures:
     unsubscribed: int = 0
     """Customers who unsubscribed from the channel through this campaign's messages."""
     reasons: list[tuple[str, str, int]] = field(default_factory=list)
-    """(status, code, messages) for failed, skipped and unconfirmed, most frequent first."""
+    """(status, code, messages) for failed, skipped, unconfirmed and bounced, most frequent first.
+
+    A bounced message counts as sent too; its code says why it came back.
+    """
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
 
@@ -187,7 +192,7 @@ def channel_figures(campaign: Campaign) -> dict[str, ChannelFigures]:
     rows = (
         Delivery.objects.filter(campaign=campaign)
         .order_by()
-        .values("channel", "status", "code")
+        .values("channel", "status", "code", "bounce_code")
         .annotate(
             n=Count("id"),
             delivered=Count("delivered_at"),
@@ -208,6 +213,8 @@ def channel_figures(campaign: Campaign) -> dict[str, ChannelFigures]:
             setattr(channel, report, getattr(channel, report) + row[report])
         if status in {"failed", "skipped", "unconfirmed"}:
             reasons[row["channel"], status, row["code"]] += row["n"]
+        if row["bounced"]:
+            reasons[row["channel"], BOUNCED, row["bounce_code"]] += row["bounced"]
         if status == Delivery.Status.SENT and row["first"]:
             channel.first_sent_at = min(channel.first_sent_at or row["first"], row["first"])
             channel.last_sent_at = max(channel.last_sent_at or row["last"], row["last"])

@@ -252,7 +252,7 @@ def _reasons(channel: ChannelFigures) -> list[dict[str, Any]]:
             "channel": channel.channel,
             "status": status,
             "code": code,
-            "reason": reason_sentence(code),
+            "reason": reason_sentence(code) or "No reason was reported.",
             "messages": count,
         }
         for status, code, count in channel.reasons

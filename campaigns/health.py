@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Q
@@ -23,6 +24,9 @@ SWEEPER = "sweeper"  # a worker that reaches the database
 BEAT = "beat"  # beat, broker and a worker, together
 # Beat ticks every five seconds, and a tick may wait for senders: a minute is not chance.
 SILENCE = timedelta(seconds=60)
+# A page that asks for the broker must not become slow when it is away.
+PING_TIMEOUT_SECONDS = 0.5
+PING_KEPT_SECONDS = 5
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
@@ -151,6 +155,27 @@ def check_broker() -> Check:
             "Start Redis, or mend REDIS_URL.",
         )
     return _check_redis_settings(client)
+
+
+def broker_answers() -> bool:
+    """Tell, for a page, whether the broker answers; asked at most every few seconds."""
+    if not settings.REDIS_URL:
+        return True
+    return bool(cache.get_or_set("campaigns.broker_answers", _ping_broker, PING_KEPT_SECONDS))
+
+
+def _ping_broker() -> bool:
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=PING_TIMEOUT_SECONDS,
+        socket_connect_timeout=PING_TIMEOUT_SECONDS,
+    )
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
 
 
 def _check_redis_settings(client: "redis.Redis") -> Check:

@@ -160,17 +160,18 @@ def cancel_campaign(*, campaign_id: int, withdraw_codes: bool = False) -> int:
     return outbox.cancel_pending(campaign_id=campaign_id)
 
 
-def retry_failed(*, campaign_id: int) -> int:
-    """Try the failed messages of a completed campaign again; return how many.
+def retry_failed(*, campaign_id: int, channel: str = "", code: str = "") -> int:
+    """Try failed messages of a completed campaign again; return how many.
 
-    Raises DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
+    All but those that somebody gave up on, or those of one ``channel`` and reason ``code``. Raises
+    DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
     """
     with transaction.atomic():
         # Deliveries before their campaign, as everybody locks them.
-        retried = outbox.retry_failed(campaign_id=campaign_id)
+        retried = outbox.retry_failed(campaign_id=campaign_id, channel=channel, code=code)
         _require(_reopen(campaign_id), campaign_id, "retried")
         if not retried:
-            raise DomainError("nothing_failed", "No message of this campaign has failed.")
+            raise DomainError("nothing_failed", "There is no failed message left to try again.")
         wake_on_commit()
     return retried
 
@@ -193,9 +194,7 @@ def decide_unconfirmed(
             campaign_id=campaign_id, decision=decision, ids=ids, channel=channel
         )
         if not settled:
-            raise DomainError(
-                "nothing_unconfirmed", "None of these messages is unconfirmed any more."
-            )
+            raise nothing_unconfirmed()
         if decision is outbox.Decision.SEND_AGAIN:
             under_way = Campaign.objects.filter(
                 pk=campaign_id, status__in=[Status.SENDING, Status.PAUSED]
@@ -203,6 +202,15 @@ def decide_unconfirmed(
             _require(under_way.exists() or _reopen(campaign_id), campaign_id, "sent again")
             wake_on_commit()
     return settled
+
+
+def nothing_unconfirmed() -> DomainError:
+    """Return what is raised to whoever decides about messages that are settled already."""
+    return DomainError(
+        "nothing_unconfirmed",
+        "None of these messages is unconfirmed any more: somebody, or a report of the provider, "
+        "has settled them.",
+    )
 
 
 def _reopen(campaign_id: int) -> bool:

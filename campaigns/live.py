@@ -5,15 +5,15 @@ One definition, so that a page and what updates it never disagree.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from campaigns.models import Campaign
+from campaigns.moments import readable_span
 from campaigns.progress import ChannelProgress, Progress, progress_of
-from config.clock import database_now
+from campaigns.standstill import Notice, notices_for
 
 Status = Campaign.Status
 MOVING = frozenset({Status.QUEUED, Status.SENDING})
@@ -21,13 +21,14 @@ WAITING = frozenset({Status.SCHEDULED, Status.PAUSED})
 CHANNEL_PARTS = ("sent", "failed", "skipped", "pending", "unconfirmed", "cancelled")
 # How soon a page asks again, in seconds.
 POLL_MOVING, POLL_WAITING = 2, 10
-# A queued campaign that has no audience after this long is waiting for a worker.
-WORKER_IS_LATE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """How far one campaign is, in words; ``done`` of ``total`` fills its bar."""
+    """How far one campaign is, in words; ``done`` of ``total`` fills its bar.
+
+    ``notices`` say what else is happening, or why nothing is.
+    """
 
     campaign: Campaign
     text: str
@@ -35,6 +36,12 @@ class LiveState:
     done: int
     total: int
     channels: dict[str, ChannelProgress]
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def panel_key(self) -> str:
+        """What a campaign's panel must be rendered anew for, when it changes."""
+        return " ".join([self.campaign.status, *(notice.key for notice in self.notices)])
 
     @property
     def poll_seconds(self) -> int | None:
@@ -52,6 +59,8 @@ class LiveState:
             "done": self.done,
             "total": self.total,
             "poll_seconds": self.poll_seconds,
+            "panel_key": self.panel_key,
+            "notices": [notice.as_dict() for notice in self.notices],
             "parts": {
                 "label": campaign.get_status_display(),
                 "text": self.text,
@@ -75,7 +84,11 @@ def live_states(campaigns: Iterable[Campaign]) -> list[LiveState]:
     listed = list(campaigns)
     under_way = [c for c in listed if c.status in {Status.SENDING, Status.PAUSED}]
     progress = {p.campaign.pk: p for p in progress_of(under_way)} if under_way else {}
-    return [_state(campaign, progress.get(campaign.pk)) for campaign in listed]
+    notices = notices_for(listed)
+    return [
+        _state(campaign, progress.get(campaign.pk), tuple(notices[campaign.pk]))
+        for campaign in listed
+    ]
 
 
 def sent_and_failed(sent: int, failed: int) -> str:
@@ -85,27 +98,29 @@ def sent_and_failed(sent: int, failed: int) -> str:
     return f"{sent:,} sent\n{failed:,} failed" if failed else f"{sent:,} sent"
 
 
-def _state(campaign: Campaign, progress: Progress | None) -> LiveState:
+def _state(campaign: Campaign, progress: Progress | None, notices: tuple[Notice, ...]) -> LiveState:
+    short = [notice.short for notice in notices]
     if progress is not None:
         return LiveState(
             campaign,
             f"{progress.done:,} / {progress.total:,} sent",
-            _detail(campaign, progress),
+            _joined([*_pace(campaign, progress, notices), _failures(_failed(progress)), *short]),
             progress.finished,
             progress.total,
             progress.channels,
+            notices,
         )
     sent = campaign.emails_sent + campaign.sms_sent
-    failed = campaign.emails_failed + campaign.sms_failed
+    failures = _failures(campaign.emails_failed + campaign.sms_failed)
     text, detail, done, total = {
         Status.DRAFT: ("Not sent yet", "", 0, 0),
         Status.SCHEDULED: (_starts(campaign), "", 0, 0),
-        Status.QUEUED: ("Getting ready", _getting_ready(campaign), 0, 0),
-        Status.COMPLETED: (f"{sent:,} sent", _failures(failed), 1, 1),
-        Status.FAILED: (f"{sent:,} sent", campaign.status_reason, 0, 0),
-        Status.CANCELLED: (f"{sent:,} sent, then cancelled", _failures(failed), 0, 0),
+        Status.QUEUED: ("Getting ready", _getting_ready(campaign, notices), 0, 0),
+        Status.COMPLETED: (f"{sent:,} sent", failures, 1, 1),
+        Status.FAILED: (f"{sent:,} sent", "", 0, 0),
+        Status.CANCELLED: (f"{sent:,} sent, then cancelled", failures, 0, 0),
     }[Status(campaign.status)]
-    return LiveState(campaign, text, detail, done, total, {})
+    return LiveState(campaign, text, _joined([detail, *short]), done, total, {}, notices)
 
 
 def _starts(campaign: Campaign) -> str:
@@ -114,48 +129,34 @@ def _starts(campaign: Campaign) -> str:
     return f"Starts {date_format(timezone.localtime(campaign.scheduled_for), 'j M Y, H:i')}"
 
 
-def _getting_ready(campaign: Campaign) -> str:
+def _getting_ready(campaign: Campaign, notices: tuple[Notice, ...]) -> str:
+    if any(notice.holds_back for notice in notices):
+        return ""
     if campaign.total_targeted:
         return f"{campaign.total_targeted:,} customers so far"
-    if campaign.sent_at and database_now() - campaign.sent_at > WORKER_IS_LATE:
-        return "Waiting for a worker: is one running?"
     return "Writing down the audience"
 
 
-def _detail(campaign: Campaign, progress: Progress) -> str:
-    channels = progress.channels.values()
-    parts = []
-    if campaign.status == Status.PAUSED and campaign.status_reason:
-        parts.append(campaign.status_reason)
-    if campaign.status == Status.SENDING:
-        rate = sum(channel.per_minute for channel in channels)
-        if rate >= 1:
-            parts.append(f"{rate:,.0f} a minute")
-        if progress.seconds_left:
-            parts.append(f"about {readable_span(progress.seconds_left)} left")
-    parts.append(_failures(sum(channel.failed for channel in channels)))
-    unconfirmed = sum(channel.unconfirmed for channel in channels)
-    if unconfirmed:
-        parts.append(f"{unconfirmed:,} unconfirmed")
+def _pace(campaign: Campaign, progress: Progress, notices: tuple[Notice, ...]) -> list[str]:
+    if campaign.status != Status.SENDING:
+        return []
+    rate = sum(channel.per_minute for channel in progress.channels.values())
+    # The limit does not tell how long it takes while something else holds messages back.
+    held = any(notice.holds_back for notice in notices)
+    left = 0 if held else progress.seconds_left
+    return [
+        f"{rate:,.0f} a minute" if rate >= 1 else "",
+        f"about {readable_span(left)} left" if left else "",
+    ]
+
+
+def _failed(progress: Progress) -> int:
+    return sum(channel.failed for channel in progress.channels.values())
+
+
+def _joined(parts: list[str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
 def _failures(failed: int) -> str:
     return f"{failed:,} failed" if failed else ""
-
-
-def readable_span(seconds: float) -> str:
-    """Return a span of time as people say it: “40 seconds”, “38 minutes”, “2 h 5 min”, “3 days”."""
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    if seconds < 90:
-        return _counted(round(seconds), "second")
-    if minutes < 60:
-        return _counted(minutes, "minute")
-    if minutes < 24 * 60:
-        return f"{hours} h {rest} min" if rest else _counted(hours, "hour")
-    return _counted(round(minutes / 60 / 24), "day")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter
 
-from campaigns.admin import audience, live, moves, preview, report, sending
+from campaigns.admin import audience, live, moves, preview, report, sending, unconfirmed, who
 from campaigns.admin.columns import CampaignColumns
 from campaigns.admin.page import SEND, back_to, rights, signed_in
 from campaigns.check_campaign import check_campaign
@@ -78,6 +78,8 @@ class CampaignAdmin(CampaignColumns):
             ("resume", moves.resume),
             ("unschedule", moves.unschedule),
             ("retry", moves.retry),
+            ("unconfirmed", unconfirmed.settle),
+            ("who", who.page),
             ("duplicate", moves.duplicate),
             ("report", report.page),
             ("report.csv", report.summary_csv),

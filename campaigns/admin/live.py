@@ -6,12 +6,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from analytics.figures import channel_figures
+from analytics.figures import BOUNCED, channel_figures
 from campaigns.admin.page import VIEW, campaign_page, rights
+from campaigns.delivery.outbox import GIVEN_UP, Decision
 from campaigns.live import MOVING, live_states
 from campaigns.models import Campaign, Delivery
 from campaigns.progress import progress_of
 from campaigns.reasons import reason_sentence
+from campaigns.standstill import count_messages, is_retried, unconfirmed_of
+from campaigns.unconfirmed import LABELS, can_send_again
 from customers.models import Channel
 
 MOST_AT_ONCE = 200
@@ -22,9 +25,9 @@ WHAT_HAPPENS = {
     Status.SCHEDULED: "It starts by itself at its time. Until then it can be made a draft again.",
     Status.QUEUED: "The audience is being written down; sending then starts by itself.",
     Status.SENDING: "Messages are leaving. You can close this page: nothing depends on it.",
-    Status.PAUSED: "Nothing leaves until somebody resumes it.",
+    Status.PAUSED: "",  # its notice says why, and what to do
     Status.COMPLETED: "Everything that could be sent has been sent.",
-    Status.FAILED: "It could not run. Mend the cause, then send it again.",
+    Status.FAILED: "",
     Status.CANCELLED: "What had not left when it was cancelled never will.",
 }
 
@@ -50,6 +53,10 @@ def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     (state,) = live_states([campaign])
     (progress,) = progress_of([campaign])
     may = rights(request)
+    troubles = _troubles(campaign)
+    can_retry = may["send"] and campaign.status == Status.COMPLETED
+    for trouble in troubles:
+        trouble["can_retry"] = can_retry and trouble["status"] == Delivery.Status.FAILED
     return {
         "campaign": campaign,
         "state": state,
@@ -63,22 +70,48 @@ def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
             }
             for name, counts in progress.channels.items()
         ],
-        "troubles": [
-            {
-                "channel": channel,
-                "label": Channel(channel).label,
-                "status": status,
-                "status_label": Delivery.Status(status).label,
-                "code": code,
-                "reason": reason_sentence(code),
-                "count": count,
-            }
-            for channel, figures in channel_figures(campaign).items()
-            for status, code, count in figures.reasons
-        ],
-        "can_retry": may["send"]
-        and campaign.status == Status.COMPLETED
-        and any(counts.failed for counts in progress.channels.values()),
+        "troubles": troubles,
+        "unconfirmed": _unconfirmed(campaign),
+        # What somebody gave up on is tried again on its own line only.
+        "can_retry": any(
+            trouble["can_retry"] and trouble["code"] != GIVEN_UP for trouble in troubles
+        ),
         "can_cancel": may["send"] and campaign.status in MOVING | {Status.SCHEDULED, Status.PAUSED},
         "may": may,
     }
+
+
+def _troubles(campaign: Campaign) -> list[dict[str, Any]]:
+    return [
+        {
+            "channel": channel,
+            "label": Channel(channel).label,
+            "status": status,
+            "status_label": "Came back" if status == BOUNCED else Delivery.Status(status).label,
+            "came_back": status == BOUNCED,
+            "code": code,
+            "reason": reason_sentence(code) or "No reason was reported.",
+            "count": count,
+        }
+        for channel, figures in channel_figures(campaign).items()
+        for status, code, count in figures.reasons
+    ]
+
+
+def _unconfirmed(campaign: Campaign) -> list[dict[str, Any]]:
+    decisions = [
+        {"name": decision.value, "label": label}
+        for decision, label in LABELS.items()
+        if decision is not Decision.SEND_AGAIN or can_send_again(campaign)
+    ]
+    return [
+        {
+            "channel": channel,
+            "counted": count_messages(waiting.count, channel),
+            "since": waiting.unconfirmed_since,
+            "retried": is_retried(campaign, channel),
+            "tried_again_at": waiting.next_at,
+            "decisions": decisions,
+        }
+        for (_, channel), waiting in sorted(unconfirmed_of([campaign]).items())
+    ]

@@ -8,6 +8,8 @@ from campaigns.admin.page import ADD, SEND, back_to, campaign_page, show, signed
 from campaigns.codes_out import codes_out
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.models import Campaign
+from config.errors import DomainError
+from customers.models import Channel
 
 
 @campaign_page(SEND, method="POST")
@@ -38,8 +40,11 @@ def unschedule(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 @campaign_page(SEND, method="POST")
 def retry(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    """Try the failed messages again."""
-    retried = lifecycle.retry_failed(campaign_id=campaign.pk)
+    """Try failed messages again: all, or those of one channel and reason."""
+    channel, code = request.POST.get("channel", ""), request.POST.get("code", "")
+    if channel and channel not in Channel.values:
+        raise DomainError("nothing_failed", "There is no failed message left to try again.")
+    retried = lifecycle.retry_failed(campaign_id=campaign.pk, channel=channel, code=code)
     noun = "message is" if retried == 1 else "messages are"
     messages.success(request, f"{retried:,} failed {noun} tried again.")
     return back_to(campaign)

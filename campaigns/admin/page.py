@@ -21,6 +21,8 @@ VIEW = "campaigns.view_campaign"
 CHANGE = "campaigns.change_campaign"
 ADD = "campaigns.add_campaign"
 SEND = "campaigns.send_campaign"
+# Whoever looks up what became of a person's messages sees both.
+VIEW_DELIVERIES = ("campaigns.view_delivery", "customers.view_customer")
 
 CampaignView = Callable[..., HttpResponseBase]
 
@@ -93,6 +95,7 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "send": has(SEND),
         "delete": has("campaigns.delete_campaign"),
         "see_deliveries": has("campaigns.view_delivery"),
+        "see_who": request.user.has_perms(VIEW_DELIVERIES),
     }
 
 

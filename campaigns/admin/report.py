@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from analytics import reports
 from analytics.charts import bars
 from campaigns.admin.page import campaign_page, show
-from campaigns.live import readable_span
 from campaigns.models import Campaign
+from campaigns.moments import readable_span
 from customers.models import Channel
 
 # What a spreadsheet program needs to read a file as UTF-8.

@@ -15,8 +15,8 @@ from campaigns.check_campaign import CheckFailed, check_campaign
 from campaigns.content.sms_length import SmsLength, measure_sms
 from campaigns.fingerprint import fingerprint_of
 from campaigns.forms import AudienceForm, ScheduleForm
-from campaigns.live import readable_span
 from campaigns.models import Campaign
+from campaigns.moments import readable_span
 from campaigns.preview import Preview, preview_campaign
 from campaigns.reasons import reason_sentence
 from config.clock import database_now

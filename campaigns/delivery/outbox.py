@@ -37,6 +37,8 @@ COUNTERS: dict[tuple[str, str], str] = {
 BATCH = 1_000
 # The share of a call's timeout within which it has to start after its mark.
 MARGIN = 0.25
+# The reason code of what a person decided not to send again.
+GIVEN_UP = "given_up"
 _RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
 
 
@@ -317,7 +319,7 @@ def decide_unconfirmed(
             "not_before": now,
         },
         Decision.COUNT_AS_SENT: _sent_columns(now),
-        Decision.GIVE_UP: {"status": Status.FAILED, "code": "given_up"},
+        Decision.GIVE_UP: {"status": Status.FAILED, "code": GIVEN_UP},
     }
     counted = {Decision.COUNT_AS_SENT: Status.SENT, Decision.GIVE_UP: Status.FAILED}.get(decision)
     settled = 0
@@ -437,17 +439,19 @@ def cancel_leftovers() -> int:
     return leftovers.update(status=Status.CANCELLED, code="campaign_cancelled")
 
 
-def retry_failed(*, campaign_id: int) -> int:
-    """Make the failed deliveries of a campaign due again, with fresh attempts; return how many."""
+def retry_failed(*, campaign_id: int, channel: str = "", code: str = "") -> int:
+    """Make failed deliveries of a campaign due again, with fresh attempts; return how many.
+
+    Those of one ``channel`` and of one reason ``code``, else all but those somebody gave up on: a
+    second message may reach whoever got the first.
+    """
     now = database_now()
     retried = 0
     with transaction.atomic():
-        for channel in Channel.values:
-            failed = (
-                Delivery.objects.filter(campaign_id=campaign_id, channel=channel)
-                .filter(status=Status.FAILED)
-                .update(status=Status.PENDING, code="", attempts=0, not_before=now)
-            )
-            _count(campaign_id, channel, Status.FAILED, -failed)
-            retried += failed
+        for each in [channel] if channel else Channel.values:
+            failed = Delivery.objects.in_lane(campaign_id, each).filter(status=Status.FAILED)
+            failed = failed.filter(code=code) if code else failed.exclude(code=GIVEN_UP)
+            count = failed.update(status=Status.PENDING, code="", attempts=0, not_before=now)
+            _count(campaign_id, each, Status.FAILED, -count)
+            retried += count
     return retried

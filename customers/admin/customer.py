@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
+from campaigns.admin.page import VIEW_DELIVERIES
+from campaigns.explain import explain_recent
 from config.errors import DomainError
 from customers.admin.bulk_actions import ACTIONS
 from customers.admin.customer_form import CustomerForm
@@ -28,6 +30,8 @@ from customers.export_person import export_person
 from customers.models import Channel, ConsentEvent, Customer, CustomerQuerySet
 from customers.save_customer import save_customer
 
+# The campaigns that a customer's page answers for.
+MOST_CAMPAIGNS = 10
 _LOOKS_LIKE_PHONE = re.compile(r"[+(]?[\d\s()/.\-]{6,}")
 _WHY_NOT = {
     "unsubscribed": "unsubscribed",
@@ -67,6 +71,7 @@ class CustomerAdmin(ModelAdmin):
         css: ClassVar = {"all": ("customers/list.css",)}
 
     form = CustomerForm
+    change_form_outer_after_template = "admin/customers/customer/messages.html"
     inlines = (ConsentEventInline,)
     actions = ACTIONS
     actions_list = ("import_list",)
@@ -163,8 +168,15 @@ class CustomerAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        context: dict[str, Any] = {}
+        if object_id and request.user.has_perms(VIEW_DELIVERIES):
+            customer = self.get_object(request, object_id)
+            if customer is not None:
+                context["explanations"] = explain_recent(customer, most=MOST_CAMPAIGNS)
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(
+                request, object_id, form_url, {**context, **(extra_context or {})}
+            )
         except DomainError as error:
             messages.error(request, error.message)
             return HttpResponseRedirect(request.get_full_path())

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from analytics.charts import bars
 from analytics.dashboard import open_decisions, redemptions_by_day
+from campaigns.models import Pace
 from qrcodes.models import Offer
 from tests.campaigns.admin.conftest import signed_in
 from tests.factories import (
@@ -53,7 +54,7 @@ def test_each_person_sees_a_home_page_of_their_own() -> None:
 
 
 def test_texts_that_nobody_knows_the_fate_of_wait_for_a_person() -> None:
-    campaign = CampaignFactory(status="completed")
+    campaign = CampaignFactory(status="sending")
     for channel in ("sms", "email"):
         DeliveryFactory(campaign=campaign, channel=channel, status="unconfirmed")
     (decision,) = open_decisions()
@@ -61,13 +62,12 @@ def test_texts_that_nobody_knows_the_fate_of_wait_for_a_person() -> None:
     assert decision.sentence.startswith("1 text may or may not have arrived.")
 
 
-def test_a_campaign_paused_by_hand_is_no_open_decision() -> None:
-    CampaignFactory(status="paused")
+def test_only_a_campaign_that_paused_by_itself_is_an_open_decision() -> None:
+    CampaignFactory(status="paused", status_reason="Paused by mia.")
     assert open_decisions() == []
-    CampaignFactory(status="paused", status_reason="Too many failed.")
-    assert [decision.sentence for decision in open_decisions()] == [
-        "It was paused: Too many failed."
-    ]
+    stopped = CampaignFactory(status="paused", status_reason="Paused by itself: 20 failed.")
+    Pace.objects.create(campaign=stopped, channel="email", stop_code="many_failures")
+    assert [decision.sentence for decision in open_decisions()] == ["Paused by itself: 20 failed."]
 
 
 def test_it_counts_the_redemptions_of_the_last_two_weeks_by_day() -> None:

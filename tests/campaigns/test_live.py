@@ -2,7 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.live import live_states, readable_span, sent_and_failed
+from campaigns.health import BEAT, SWEEPER, beat_heart
+from campaigns.live import live_states, sent_and_failed
+from campaigns.moments import readable_span
 from tests.factories import CampaignFactory, DeliveryFactory, now
 
 
@@ -60,7 +62,9 @@ def test_it_counts_those_under_way_from_their_deliveries() -> None:
     paused = CampaignFactory(status="paused", status_reason="Too many failed.", sent_at=now())
     for status in ("sent", "sent", "failed", "unconfirmed", "pending", "skipped"):
         DeliveryFactory(campaign=sending, status=status)
+    beat_heart(SWEEPER)
+    beat_heart(BEAT)
     first, second = live_states([sending, paused])
     assert (first.text, first.done, first.total) == ("2 / 5 sent", 4, 5)
-    assert first.detail.endswith("1 failed · 1 unconfirmed")
+    assert "1 failed · 1 email unconfirmed, tried again at" in first.detail
     assert second.detail.startswith("Too many failed.")

@@ -1,7 +1,8 @@
 // Moves campaigns' bars and figures without a reload. Elements say what they show:
 //   data-live="12"       the campaign,
 //   data-part="text"     which of the poll's texts is their content, or
-//   data-bar             a <progress> that shows how far it is.
+//   data-bar             a <progress> that shows how far it is, or
+//   data-notices         a list that says why nothing is happening.
 // The page names the poll's address once, in data-live-url, and a campaign's page its panel in
 // data-panel-url. Only what is on the screen is asked for; a hidden tab asks for nothing.
 (() => {
@@ -56,8 +57,9 @@
       if (part && part in campaign.parts) setText(element, campaign.parts[part]);
       if ("status" in element.dataset) element.dataset.status = campaign.status;
       if ("bar" in element.dataset) setBar(element, campaign);
-      if (element.dataset.panelUrl && element.dataset.panelStatus !== campaign.status) {
-        renew(element, campaign.status);
+      if ("notices" in element.dataset) setNotices(element, campaign.notices);
+      if (element.dataset.panelUrl && element.dataset.panelKey !== campaign.panel_key) {
+        renew(element, campaign.panel_key);
       }
     }
   }
@@ -72,10 +74,27 @@
     bar.value = campaign.done;
   }
 
-  async function renew(panel, status) {
-    panel.dataset.panelStatus = status;
+  function setNotices(list, notices) {
+    const rows = new Map([...list.children].map((row) => [row.dataset.key, row]));
+    const wanted = notices.map((notice) => {
+      const row = rows.get(notice.key) || document.createElement("li");
+      row.dataset.key = notice.key;
+      row.dataset.severity = notice.severity;
+      setText(row, notice.sentence);
+      return row;
+    });
+    // Left alone while the same rows are there: a screen reader says only what is new.
+    const same = wanted.length === list.children.length;
+    if (!same || wanted.some((row, n) => row !== list.children[n])) list.replaceChildren(...wanted);
+  }
+
+  async function renew(panel, key) {
+    panel.dataset.panelKey = key;
     const answer = await fetch(panel.dataset.panelUrl, { redirect: "error" });
-    if (!answer.ok) return;
+    if (!answer.ok) {
+      panel.dataset.panelKey = ""; // the next poll tries again
+      return;
+    }
     panel.innerHTML = await answer.text();
     watch(panel);
   }
