@@ -51,6 +51,7 @@ def tell_story() -> Story:
             opened_at=sent_at if n in {0, 1} else None,
             clicked_at=sent_at if n == 0 else None,
             bounced_at=sent_at if n == 5 else None,
+            bounce_code="invalid_address" if n == 5 else "",
             matched_segments=["lunch", "regulars"] if n < 4 else ["lunch"],
         )
         texted = n in {0, 6}

@@ -51,7 +51,7 @@ def test_it_counts_what_the_provider_reported_beside_the_state(story: Story) -> 
 def test_it_gives_every_reason_with_its_count(story: Story) -> None:
     channels = campaign_figures(story.campaign).channels
     assert sorted(channels["email"].reasons) == [
-        ("bounced", "", 1),
+        ("bounced", "invalid_address", 1),
         ("failed", "invalid_address", 1),
         ("skipped", "unsubscribed", 1),
         ("unconfirmed", "no_answer", 1),

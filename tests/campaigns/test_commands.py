@@ -224,3 +224,65 @@ def test_health_addresses(client) -> None:
     assert answer.status_code == 200
     assert answer.json()["ready"] is True
     assert Customer.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("decision", "said", "state"),
+    [
+        ("again", "2 messages are sent again.\n", "pending"),
+        ("sent", "2 messages are counted as sent.\n", "sent"),
+        ("failed", "2 messages are given up.\n", "failed"),
+    ],
+)
+def test_settling_the_unconfirmed_of_a_campaign(decision: str, said: str, state: str) -> None:
+    campaign = CampaignFactory(status="completed")
+    for channel in ("email", "sms"):
+        DeliveryFactory(campaign=campaign, channel=channel, status="unconfirmed")
+    other = DeliveryFactory(status="unconfirmed")
+    assert run("settle_unconfirmed", campaign.pk, "--as", decision) == said
+    rows = Delivery.objects.filter(campaign=campaign)
+    assert set(rows.values_list("status", flat=True)) == {state}
+    other.refresh_from_db()
+    assert other.status == "unconfirmed"
+
+
+def test_settling_one_channel_and_saying_it_as_json() -> None:
+    campaign = CampaignFactory(status="completed")
+    for channel in ("email", "sms"):
+        DeliveryFactory(campaign=campaign, channel=channel, status="unconfirmed")
+    out = run("settle_unconfirmed", campaign.pk, "--as", "again", "--channel", "sms", "--json")
+    assert json.loads(out) == {
+        "id": campaign.pk,
+        "status": "sending",
+        "settled": 1,
+        "as": "again",
+    }
+    assert Delivery.objects.get(channel="email").status == "unconfirmed"
+
+
+@pytest.mark.parametrize(
+    ("status", "states", "code"),
+    [
+        ("completed", [], "nothing_unconfirmed"),
+        ("cancelled", ["unconfirmed"], "wrong_state"),
+        (None, [], "unknown_campaign"),
+    ],
+)
+def test_settling_what_cannot_be_settled_says_why(status, states, code) -> None:
+    campaign_id = CampaignFactory(status=status).pk if status else 999
+    for state in states:
+        DeliveryFactory(campaign_id=campaign_id, campaign=None, status=state)
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("settle_unconfirmed", str(campaign_id), "--as", "again", "--json", stdout=out)
+    assert ended.value.code == 1
+    assert [error["code"] for error in json.loads(out.getvalue())["errors"]] == [code]
+    assert list(Delivery.objects.values_list("status", flat=True)) == states
+    with pytest.raises(CommandError):
+        run("settle_unconfirmed", campaign_id, "--as", "again")
+
+
+def test_settling_needs_a_decision() -> None:
+    for arguments in ([], ["--as", "maybe"], ["--as", "sent", "--channel", "fax"]):
+        with pytest.raises(CommandError):
+            run("settle_unconfirmed", 1, *arguments)

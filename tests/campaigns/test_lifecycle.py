@@ -226,6 +226,37 @@ def test_retrying_needs_something_that_failed() -> None:
     assert (campaign.status, campaign.emails_failed) == (Status.SENDING, 0)
 
 
+def failed_for_three_reasons() -> Campaign:
+    campaign = CampaignFactory(status="completed", emails_failed=2, sms_failed=2)
+    for channel, code in (
+        ("email", "rejected"),
+        ("email", "given_up"),
+        ("sms", "rejected"),
+        ("sms", "provider_error"),
+    ):
+        DeliveryFactory(campaign=campaign, channel=channel, status="failed", code=code)
+    return campaign
+
+
+def test_one_reason_on_one_channel_is_retried_alone() -> None:
+    campaign = failed_for_three_reasons()
+    assert lifecycle.retry_failed(campaign_id=campaign.pk, channel="sms", code="rejected") == 1
+    campaign.refresh_from_db()
+    assert (campaign.emails_failed, campaign.sms_failed) == (2, 1)
+    assert Delivery.objects.get(status="pending").channel == "sms"
+
+
+def test_what_somebody_gave_up_on_is_retried_only_when_it_is_meant() -> None:
+    campaign = failed_for_three_reasons()
+    assert lifecycle.retry_failed(campaign_id=campaign.pk) == 3
+    assert Delivery.objects.get(status="failed").code == "given_up"
+    Campaign.objects.filter(pk=campaign.pk).update(status="completed")
+    with pytest.raises(DomainError) as refused:
+        lifecycle.retry_failed(campaign_id=campaign.pk)
+    assert refused.value.code == "nothing_failed"
+    assert lifecycle.retry_failed(campaign_id=campaign.pk, channel="email", code="given_up") == 1
+
+
 def test_what_is_queued_is_what_was_checked(monkeypatch) -> None:
     """The check reads the row under the lock that an edit would have to wait for."""
     CustomerFactory()

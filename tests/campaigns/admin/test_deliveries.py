@@ -1,8 +1,13 @@
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import CampaignFactory, DeliveryFactory
+from campaigns.moments import readable_moment
+from customers.erase_customer import erase_customer
+from tests.campaigns.admin.forms import said
+from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, now
 
 LIST = "/admin/campaigns/delivery/"
 
@@ -29,6 +34,80 @@ def test_it_filters_by_campaign_channel_state_and_reason(marketing) -> None:
 def test_a_campaign_that_cannot_be_filters_nothing(marketing, campaign) -> None:
     delivery = DeliveryFactory()
     assert shown(marketing, campaign=campaign) == {delivery.pk}
+
+
+def test_it_filters_by_what_the_provider_reported(marketing) -> None:
+    rows = {
+        name: DeliveryFactory(status="sent", sent_at=now(), **{f"{name}_at": now()})
+        for name in ("delivered", "bounced", "opened", "clicked")
+    }
+    for name, row in rows.items():
+        assert shown(marketing, reported=name) == {row.pk}
+    assert shown(marketing, reported="nonsense") == {row.pk for row in rows.values()}
+
+
+def test_a_reason_is_also_why_a_message_came_back(marketing) -> None:
+    back = DeliveryFactory(status="sent", bounced_at=now(), bounce_code="invalid_address")
+    failed = DeliveryFactory(status="failed", code="invalid_address")
+    assert shown(marketing, code="invalid_address") == {back.pk, failed.pk}
+    assert shown(marketing, code="invalid_address", reported="bounced") == {back.pk}
+
+
+def test_it_finds_people_by_name_whole_email_and_whole_phone(marketing) -> None:
+    mia = CustomerFactory(
+        first_name="Mia", last_name="Berg", email="mia@example.com", phone="+4915112345678"
+    )
+    hers = DeliveryFactory(customer=mia)
+    DeliveryFactory()
+    for text in ("mia berg", "Mia@Example.com", "0151 12345678", " berg "):
+        assert shown(marketing, q=text) == {hers.pk}, text
+    for text in ("mia@", "nobody", "+49151123"):
+        assert shown(marketing, q=text) == set(), text
+
+
+def test_it_says_that_a_name_is_of_too_many_people(marketing) -> None:
+    for customer in CustomerFactory.create_batch(11, last_name="Berg"):
+        DeliveryFactory(customer=customer)
+    assert len(shown(marketing, q="berg")) == 10
+    assert said(marketing.get(LIST, {"q": "berg"})) == [
+        "Only the first 10 customers of this name: type more of it."
+    ]
+
+
+def test_it_says_what_happened_with_the_time_of_the_next_try(marketing) -> None:
+    later = now() + timedelta(minutes=4)
+    DeliveryFactory(code="provider_error", attempts=1, not_before=later)
+    DeliveryFactory(campaign__status="paused", campaign__status_reason="Paused by mia.")
+    html = marketing.get(LIST).content.decode()
+    assert f"is tried again {readable_moment(later, now=now())}, as try 2 of 4." in html
+    assert "Waits. Paused by mia." in html
+
+
+def test_the_page_of_one_says_what_happened_and_shows_no_address(marketing) -> None:
+    row = DeliveryFactory(
+        status="sent", sent_at=now(), bounced_at=now(), bounce_code="invalid_address"
+    )
+    html = marketing.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert "It came back at" in html
+    assert "The provider says that this address is not valid." in html
+    assert f"/admin/campaigns/campaign/{row.campaign_id}/change/" in html
+    assert row.customer.email not in html
+
+
+def test_the_page_of_an_erased_persons_message_opens(marketing) -> None:
+    row = DeliveryFactory(status="sent", sent_at=now())
+    erase_customer(customer_id=row.customer_id, source="test")
+    assert "(erased)" in marketing.get(f"{LIST}{row.pk}/change/").content.decode()
+
+
+def test_nothing_is_counted(marketing) -> None:
+    DeliveryFactory()
+    with CaptureQueriesContext(connection) as queries:
+        marketing.get(LIST, {"status__exact": "pending", "q": "ada"})
+    listed = [q["sql"] for q in queries if 'FROM "campaigns_delivery"' in q["sql"]]
+    assert listed
+    counts = [sql for sql in listed if sql.startswith("SELECT COUNT(")]
+    assert counts == []
 
 
 def test_it_shows_the_customers_name_and_the_reason_and_no_address(marketing) -> None:

@@ -23,7 +23,17 @@ from tests.factories import (
 CHANGELIST = "/admin/campaigns/campaign/"
 PAGES = ("change", "panel", "preview", "report", "report.csv", "report.json")
 SENDING = ("send", "cancel")
-MOVES = ("send", "schedule", "pause", "resume", "unschedule", "retry", "cancel", "test")
+MOVES = (
+    "send",
+    "schedule",
+    "pause",
+    "resume",
+    "unschedule",
+    "retry",
+    "cancel",
+    "test",
+    "unconfirmed",
+)
 
 
 @pytest.fixture
@@ -50,7 +60,7 @@ def given(*permissions: str) -> Client:
 
 def test_marketing_opens_every_marketing_page(marketing, campaign) -> None:
     delivery = DeliveryFactory(campaign=campaign)
-    addresses = [page(name, campaign) for name in (*PAGES, *SENDING, "recipients.csv")]
+    addresses = [page(name, campaign) for name in (*PAGES, *SENDING, "who", "recipients.csv")]
     addresses += [CHANGELIST, f"{CHANGELIST}add/", "/admin/", f"{CHANGELIST}live/?ids=1"]
     addresses += ["/admin/campaigns/delivery/", f"/admin/campaigns/delivery/{delivery.pk}/change/"]
     addresses += [page("delete", campaign)]
@@ -68,7 +78,7 @@ def test_marketing_cannot_redeem(marketing) -> None:
 
 
 def test_till_staff_cannot_open_the_campaign_admin(till, campaign) -> None:
-    for name in (*PAGES, *SENDING, "recipients.csv", "delete"):
+    for name in (*PAGES, *SENDING, "who", "unconfirmed", "recipients.csv", "delete"):
         assert till.get(page(name, campaign)).status_code == 403, name
     for address in (CHANGELIST, f"{CHANGELIST}add/", f"{CHANGELIST}live/?ids={campaign.pk}"):
         assert till.get(address).status_code == 403, address
@@ -115,7 +125,7 @@ def test_sending_does_not_include_editing(campaign) -> None:
 
 
 def test_without_signing_in_nothing_opens(campaign, client) -> None:
-    for name in (*PAGES, *SENDING, "recipients.csv"):
+    for name in (*PAGES, *SENDING, "who", "unconfirmed", "recipients.csv"):
         assert client.get(page(name, campaign)).status_code == 302, name
     assert client.get(f"{CHANGELIST}live/?ids=1").status_code == 302
 

@@ -197,6 +197,30 @@ def test_it_duplicates_with_audience_and_offer(marketing, draft) -> None:
     assert Offer.objects.get(campaign=copy).title == "20% off every pizza"
 
 
+def test_each_reason_has_a_button_that_tries_it_again(marketing, analyst, draft) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(status="completed", emails_failed=2)
+    for code in ("given_up", "rejected"):
+        DeliveryFactory(campaign=draft, status="failed", code=code)
+    back = DeliveryFactory(campaign=draft, status="sent", bounced_at=now(), bounce_code="rejected")
+    html = marketing.get(page("change", draft)).content.decode()
+    assert html.count("Try it again") == 2
+    assert "Try the failed ones again" in html
+    assert f"campaign={draft.pk}&amp;channel__exact=email&amp;reported=bounced&amp;code=" in html
+    assert "Try it again" not in analyst.get(page("change", draft)).content.decode()
+    post = {"channel": "email", "code": "rejected"}
+    told = said(marketing.post(page("retry", draft), post, follow=True))
+    assert told == ["1 failed message is tried again."]
+    Campaign.objects.filter(pk=draft.pk).update(status="completed")
+    html = marketing.get(page("change", draft)).content.decode()
+    assert html.count("Try it again") == 1
+    assert "Try the failed ones again" not in html  # what is left was given up on
+    for post in ({}, {"channel": "fax"}, {"channel": "email", "code": "nonsense"}):
+        told = said(marketing.post(page("retry", draft), post, follow=True))
+        assert told == ["There is no failed message left to try again."]
+    back.refresh_from_db()
+    assert back.status == "sent"
+
+
 @pytest.mark.parametrize("move", ["pause", "resume", "unschedule", "retry", "cancel"])
 def test_a_move_that_is_not_allowed_becomes_a_message(marketing, draft, move) -> None:
     response = marketing.post(page(move, draft), follow=True)
