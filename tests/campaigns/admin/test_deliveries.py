@@ -100,6 +100,36 @@ def test_the_page_of_an_erased_persons_message_opens(marketing) -> None:
     assert "(erased)" in marketing.get(f"{LIST}{row.pk}/change/").content.decode()
 
 
+def test_without_a_campaign_a_filter_reads_the_newest_and_says_so(marketing, monkeypatch) -> None:
+    old, middle, new = (
+        DeliveryFactory(status=status, campaign__status="completed")
+        for status in ("sent", "unconfirmed", "sent")
+    )
+    monkeypatch.setattr("campaigns.admin.delivery.NEWEST", 1)
+    assert shown(marketing) == {old.pk, middle.pk, new.pk}
+    assert shown(marketing, status__exact="sent") == {new.pk}
+    assert shown(marketing, status__exact="unconfirmed") == {middle.pk}
+    assert shown(marketing, status__exact="sent", campaign=old.campaign_id) == {old.pk}
+    assert shown(marketing, status__exact="sent", q=str(old.customer)) == {old.pk}
+    note = "Among the newest million messages."
+    assert note in marketing.get(LIST, {"status__exact": "sent"}).content.decode()
+    monkeypatch.undo()
+    assert note not in marketing.get(LIST, {"status__exact": "sent"}).content.decode()
+
+
+def test_the_rows_of_a_campaign_are_read_as_its_index_goes(marketing) -> None:
+    campaign = CampaignFactory(status="sending")
+    DeliveryFactory(campaign=campaign)
+    with CaptureQueriesContext(connection) as queries:
+        marketing.get(LIST, {"campaign": campaign.pk})
+    (listed,) = [
+        q["sql"] for q in queries if "customers_customer" in q["sql"] and "LIMIT" in q["sql"]
+    ]
+    order = listed.partition("ORDER BY")[2].partition("LIMIT")[0]
+    columns = ("campaign_id", "customer_id", "channel", "step")
+    assert order.strip() == ", ".join(f'"campaigns_delivery"."{c}" DESC' for c in columns)
+
+
 def test_nothing_is_counted(marketing) -> None:
     DeliveryFactory()
     with CaptureQueriesContext(connection) as queries:
