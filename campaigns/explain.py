@@ -90,18 +90,26 @@ def _answers(
     return answers + [
         Answer(channel, NO_MESSAGE, f"This campaign has no {noun}.")
         for channel, (noun, _) in NOUNS.items()
-        if channel not in written
+        if channel not in written and channel not in campaign.channels
     ]
 
 
 def describe(
-    delivery: Delivery, *, campaign: Campaign, notices: Sequence[Notice] = (), now: datetime
+    delivery: Delivery,
+    *,
+    campaign: Campaign,
+    notices: Sequence[Notice],
+    now: datetime,
+    brief: bool = False,
 ) -> Answer:
-    """Return what became of one message; ``notices`` are those of its campaign, where known."""
+    """Return what became of one message; ``notices`` are those of its campaign.
+
+    ``brief`` says in few words what holds the whole campaign up, for lists.
+    """
     states = Delivery.Status
     reason = reason_sentence(delivery.code)
     if delivery.status == states.PENDING:
-        code, sentence = _pending(delivery, notices, now)
+        code, sentence = _pending(delivery, notices, now, brief)
     elif delivery.status == states.SENDING:
         code, sentence = "sending", "Is being sent at this moment."
     elif delivery.status == states.SENT:
@@ -118,12 +126,16 @@ def describe(
     return Answer(delivery.channel, code, sentence.strip())
 
 
-def _pending(delivery: Delivery, notices: Sequence[Notice], now: datetime) -> tuple[str, str]:
+def _pending(
+    delivery: Delivery, notices: Sequence[Notice], now: datetime, brief: bool
+) -> tuple[str, str]:
     held_up = [
         notice
         for notice in notices
         if notice.code in _HOLD_UP and notice.channel in {"", delivery.channel}
     ]
+    if held_up and brief:
+        return f"waits:{held_up[0].code}", f"Waits: {held_up[0].short.rstrip('.')}."
     if held_up:
         return f"waits:{held_up[0].code}", " ".join(["Waits.", *(n.sentence for n in held_up)])
     if delivery.not_before <= now:

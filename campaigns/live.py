@@ -27,16 +27,22 @@ POLL_MOVING, POLL_WAITING = 2, 10
 class LiveState:
     """How far one campaign is, in words; ``done`` of ``total`` fills its bar.
 
-    ``notices`` say what else is happening, or why nothing is.
+    ``figures`` are its rate, the time left and failures; ``notices`` say what else is happening, or
+    why nothing is.
     """
 
     campaign: Campaign
     text: str
-    detail: str
+    figures: str
     done: int
     total: int
     channels: dict[str, ChannelProgress]
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """Figures and notices in few words, for a list."""
+        return _joined([self.figures, *(notice.short for notice in self.notices)])
 
     @property
     def panel_key(self) -> str:
@@ -65,6 +71,7 @@ class LiveState:
                 "label": campaign.get_status_display(),
                 "text": self.text,
                 "detail": self.detail,
+                "figures": self.figures,
                 "emails": sent_and_failed(campaign.emails_sent, campaign.emails_failed),
                 "sms": sent_and_failed(campaign.sms_sent, campaign.sms_failed),
                 **{
@@ -99,12 +106,11 @@ def sent_and_failed(sent: int, failed: int) -> str:
 
 
 def _state(campaign: Campaign, progress: Progress | None, notices: tuple[Notice, ...]) -> LiveState:
-    short = [notice.short for notice in notices]
     if progress is not None:
         return LiveState(
             campaign,
             f"{progress.done:,} / {progress.total:,} sent",
-            _joined([*_pace(campaign, progress, notices), _failures(_failed(progress)), *short]),
+            _joined([*_pace(campaign, progress, notices), _failures(_failed(progress))]),
             progress.finished,
             progress.total,
             progress.channels,
@@ -112,7 +118,7 @@ def _state(campaign: Campaign, progress: Progress | None, notices: tuple[Notice,
         )
     sent = campaign.emails_sent + campaign.sms_sent
     failures = _failures(campaign.emails_failed + campaign.sms_failed)
-    text, detail, done, total = {
+    text, figures, done, total = {
         Status.DRAFT: ("Not sent yet", "", 0, 0),
         Status.SCHEDULED: (_starts(campaign), "", 0, 0),
         Status.QUEUED: ("Getting ready", _getting_ready(campaign, notices), 0, 0),
@@ -120,7 +126,7 @@ def _state(campaign: Campaign, progress: Progress | None, notices: tuple[Notice,
         Status.FAILED: (f"{sent:,} sent", "", 0, 0),
         Status.CANCELLED: (f"{sent:,} sent, then cancelled", failures, 0, 0),
     }[Status(campaign.status)]
-    return LiveState(campaign, text, _joined([detail, *short]), done, total, {}, notices)
+    return LiveState(campaign, text, figures, done, total, {}, notices)
 
 
 def _starts(campaign: Campaign) -> str:

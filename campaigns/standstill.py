@@ -206,7 +206,7 @@ def _engine_notices() -> Iterator[Notice]:
             "broker_away",
             Severity.TROUBLE,
             "Nothing gets going, because the queue does not answer. Nothing is lost: it goes on "
-            f"by itself. {TELL}: start Redis, or mend REDIS_URL.",
+            f"once that is back. {TELL}: start Redis, or mend REDIS_URL.",
             "the queue does not answer",
         )
     elif SWEEPER in silent:
@@ -215,9 +215,9 @@ def _engine_notices() -> Iterator[Notice]:
         yield Notice(
             "no_worker",
             Severity.TROUBLE,
-            f"Nothing leaves: nobody who sends has been at work {seen}. Nothing is lost: it goes "
-            f"on by itself. {TELL}: start worker and beat.",
-            "nobody who sends is at work",
+            f"Nothing leaves: the part of Handbill that sends has not been at work {seen}. Nothing "
+            f"is lost: it goes on once that is back. {TELL}: start worker and beat.",
+            "sending is not running",
         )
     else:
         yield Notice(
@@ -244,7 +244,8 @@ def _notices(campaign: Campaign, facts: _Facts) -> Iterator[Notice]:
         lane = (campaign.pk, channel)
         if unconfirmed := facts.unconfirmed.get(lane):
             yield _unconfirmed(campaign, channel, unconfirmed, facts.now)
-        yield from _put_off(lane, facts)
+        if campaign.status == Status.SENDING:
+            yield from _put_off(lane, facts)
 
 
 def _paused(campaign: Campaign, *, by_itself: bool) -> Notice:

@@ -38,12 +38,14 @@ STATUS_LABELS = {
 }
 
 
-def _answer_for(deliveries: list[Any]) -> None:
+def _answer_for(deliveries: list[Any], *, brief: bool) -> None:
     """Write on each what became of it, with a fixed number of queries."""
     notices = notices_for({row.campaign_id: row.campaign for row in deliveries}.values())
     now = database_now()
     for row in deliveries:
-        row.answer = describe(row, campaign=row.campaign, notices=notices[row.campaign_id], now=now)
+        row.answer = describe(
+            row, campaign=row.campaign, notices=notices[row.campaign_id], now=now, brief=brief
+        )
 
 
 class DeliveryChangeList(ChangeList):
@@ -68,7 +70,7 @@ class DeliveryChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        _answer_for(self.result_list)
+        _answer_for(self.result_list, brief=True)
 
 
 @admin.register(Delivery)
@@ -137,7 +139,7 @@ class DeliveryAdmin(ModelAdmin):
     @display(description="What happened")
     def what_happened(self, delivery: Any) -> str:
         if not hasattr(delivery, "answer"):
-            _answer_for([delivery])
+            _answer_for([delivery], brief=False)
         return str(delivery.answer.sentence)
 
     @display(description="Customer")

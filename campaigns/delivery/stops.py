@@ -49,7 +49,7 @@ def stop_sentence(*, channel: str, code: str) -> str:
     noun = "emails" if channel == Channel.EMAIL else "texts"
     if code == MANY_FAILURES:
         many = f"{settings.FAILURES_BEFORE_PAUSE:,} {noun} in a row failed"
-        return f"Paused by itself: {many}. Look at why below, mend it, then resume."
+        return f"Paused by itself: {many}. Look at the reasons on its page, mend them, then resume."
     if code == "filtered":
         return (
             "Paused by itself: mobile carriers throw many of these texts away as unwanted. "

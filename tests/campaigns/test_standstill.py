@@ -121,9 +121,11 @@ def test_it_counts_what_waits_for_its_next_try() -> None:
 
 
 def test_a_paused_campaign_says_nothing_about_times_that_do_not_hold() -> None:
-    campaign = under_way("paused")
+    campaign, sending = under_way("paused"), under_way()
     DeliveryFactory(campaign=campaign, code="provider_error", not_before=in_minutes(4))
-    assert keys_of(campaign) == [("paused", CALM)]
+    Pace.objects.create(campaign=None, channel="email", not_before=in_minutes(10))
+    notices = notices_for([campaign, sending])
+    assert [notice.key for notice in notices[campaign.pk]] == ["paused"]
 
 
 def test_it_says_until_when_a_provider_asked_to_wait() -> None:
@@ -195,7 +197,7 @@ def test_it_says_that_nobody_is_at_work() -> None:
     assert "for 3 minutes" in notice.sentence
     assert "Tell whoever runs Handbill" in notice.sentence
     Heartbeat.objects.all().delete()
-    assert "at work yet." in notices_of(campaign)[0].sentence
+    assert "at work yet. Nothing is lost" in notices_of(campaign)[0].sentence
 
 
 def test_it_says_that_beat_is_away() -> None:

@@ -80,7 +80,7 @@ def test_it_says_what_happened_with_the_time_of_the_next_try(marketing) -> None:
     DeliveryFactory(campaign__status="paused", campaign__status_reason="Paused by mia.")
     html = marketing.get(LIST).content.decode()
     assert f"is tried again {readable_moment(later, now=now())}, as try 2 of 4." in html
-    assert "Waits. Paused by mia." in html
+    assert "Waits: Paused by mia." in html
 
 
 def test_the_page_of_one_says_what_happened_and_shows_no_address(marketing) -> None:

@@ -144,4 +144,4 @@ def test_the_list_action_leads_to_the_confirm_page_of_one_draft(marketing) -> No
 def test_a_waiting_campaign_says_that_a_worker_may_be_missing(marketing) -> None:
     campaign = CampaignFactory(status="queued", sent_at=now() - timedelta(minutes=2))
     (answer,) = _poll(marketing, str(campaign.pk))
-    assert answer["parts"]["detail"] == "nobody who sends is at work"
+    assert answer["parts"]["detail"] == "sending is not running"
