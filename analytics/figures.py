@@ -64,7 +64,8 @@ class ChannelFigures:
     unsubscribed: int = 0
     """Customers who unsubscribed from the channel through this campaign's messages."""
     reasons: list[tuple[str, str, int]] = field(default_factory=list)
-    """(status, code, messages) for failed, skipped, unconfirmed and bounced, most frequent first.
+    """(status, code, messages), most frequent first: failed, skipped, unconfirmed, bounced, and
+    pending where something holds them back.
 
     A bounced message counts as sent too; its code says why it came back.
     """
@@ -211,7 +212,8 @@ def channel_figures(campaign: Campaign) -> dict[str, ChannelFigures]:
         setattr(channel, status, getattr(channel, status) + row["n"])
         for report in ("delivered", "bounced", "opened", "clicked"):
             setattr(channel, report, getattr(channel, report) + row[report])
-        if status in {"failed", "skipped", "unconfirmed"}:
+        held_back = row["status"] == Delivery.Status.PENDING and row["code"]
+        if status in {"failed", "skipped", "unconfirmed"} or held_back:
             reasons[row["channel"], status, row["code"]] += row["n"]
         if row["bounced"]:
             reasons[row["channel"], BOUNCED, row["bounce_code"]] += row["bounced"]

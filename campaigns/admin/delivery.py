@@ -90,6 +90,7 @@ class DeliveryAdmin(ModelAdmin):
     # Counting or sorting millions of rows takes longer than the page.
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     list_per_page = 50
     list_before_template = "admin/campaigns/delivery/only_newest.html"

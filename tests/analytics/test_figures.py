@@ -48,6 +48,13 @@ def test_it_counts_what_the_provider_reported_beside_the_state(story: Story) -> 
     assert (email.delivered, email.opened, email.clicked, email.bounced) == (3, 2, 1, 1)
 
 
+def test_it_says_what_holds_back_messages_that_wait(story: Story) -> None:
+    for code in ("provider_error", "provider_error", ""):
+        DeliveryFactory(campaign=story.campaign, code=code)
+    reasons = campaign_figures(story.campaign).channels["email"].reasons
+    assert [r for r in reasons if r[0] == "pending"] == [("pending", "provider_error", 2)]
+
+
 def test_it_gives_every_reason_with_its_count(story: Story) -> None:
     channels = campaign_figures(story.campaign).channels
     assert sorted(channels["email"].reasons) == [
