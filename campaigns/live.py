@@ -54,7 +54,9 @@ class LiveState:
         """Seconds until it is worth asking again; None when nothing will change by itself."""
         if self.campaign.status in MOVING:
             return POLL_MOVING
-        return POLL_WAITING if self.campaign.status in WAITING else None
+        # A colleague, or a report of the provider, may settle what a notice is about.
+        waits = self.campaign.status in WAITING or self.notices
+        return POLL_WAITING if waits else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a poll answers for this campaign."""

@@ -191,10 +191,11 @@ def test_the_poll_carries_the_notices_and_when_the_panel_is_out_of_date(marketin
     address = f"/admin/campaigns/campaign/live/?ids={campaign.pk}"
     (before,) = json.loads(marketing.get(address).content)["campaigns"]
     assert [notice["severity"] for notice in before["notices"]] == ["decide"]
+    assert before["poll_seconds"] == 10
     assert before["notices"][0]["sentence"].startswith("2 texts may or may not have arrived.")
     press(marketing, campaign, "sent")
     (after,) = json.loads(marketing.get(address).content)["campaigns"]
-    assert after["notices"] == []
+    assert (after["notices"], after["poll_seconds"]) == ([], None)
     assert after["panel_key"] != before["panel_key"]
 
 
