@@ -56,7 +56,9 @@ def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     troubles = _troubles(campaign)
     can_retry = may["send"] and campaign.status == Status.COMPLETED
     for trouble in troubles:
-        trouble["can_retry"] = can_retry and trouble["status"] == Delivery.Status.FAILED
+        failed = trouble["status"] == Delivery.Status.FAILED
+        # Whoever gave up was told that nobody is written to again.
+        trouble["can_retry"] = can_retry and failed and trouble["code"] != GIVEN_UP
     return {
         "campaign": campaign,
         "state": state,
@@ -72,10 +74,7 @@ def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         ],
         "troubles": troubles,
         "unconfirmed": _unconfirmed(campaign),
-        # What somebody gave up on is tried again on its own line only.
-        "can_retry": any(
-            trouble["can_retry"] and trouble["code"] != GIVEN_UP for trouble in troubles
-        ),
+        "can_retry": any(trouble["can_retry"] for trouble in troubles),
         "can_cancel": may["send"] and campaign.status in MOVING | {Status.SCHEDULED, Status.PAUSED},
         "may": may,
     }

@@ -203,7 +203,7 @@ def test_each_reason_has_a_button_that_tries_it_again(marketing, analyst, draft)
         DeliveryFactory(campaign=draft, status="failed", code=code)
     back = DeliveryFactory(campaign=draft, status="sent", bounced_at=now(), bounce_code="rejected")
     html = marketing.get(page("change", draft)).content.decode()
-    assert html.count("Try it again") == 2
+    assert html.count("Try it again") == 1
     assert "Try the failed ones again" in html
     assert f"campaign={draft.pk}&amp;channel__exact=email&amp;reported=bounced&amp;code=" in html
     assert "Try it again" not in analyst.get(page("change", draft)).content.decode()
@@ -212,7 +212,7 @@ def test_each_reason_has_a_button_that_tries_it_again(marketing, analyst, draft)
     assert told == ["1 failed message is tried again."]
     Campaign.objects.filter(pk=draft.pk).update(status="completed")
     html = marketing.get(page("change", draft)).content.decode()
-    assert html.count("Try it again") == 1
+    assert "Try it again" not in html
     assert "Try the failed ones again" not in html  # what is left was given up on
     for post in ({}, {"channel": "fax"}, {"channel": "email", "code": "nonsense"}):
         told = said(marketing.post(page("retry", draft), post, follow=True))
