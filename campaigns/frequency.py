@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import (
     Case,
     CharField,
@@ -23,17 +24,27 @@ from config.clock import database_now
 from customers.models import ADDRESS_FIELD
 from customers.reachability import exclusion_code
 
+# Waiting so long for another campaign's message to leave, or not, costs little.
+WAIT_UNDER_WAY = timedelta(seconds=60)
+
 
 def _who_had_enough(
-    deliveries: QuerySet[Delivery], *, cap: tuple[int, int], campaign_id: int, now: datetime
+    deliveries: QuerySet[Delivery],
+    *,
+    cap: tuple[int, int],
+    campaign_id: int,
+    now: datetime,
+    under_way: bool = False,
 ) -> QuerySet[Any, Any]:
     """Return the customers, as ``customer_id``, whom other campaigns reached ``cap`` times.
 
-    A campaign counts once, whatever its channels.
+    A campaign counts once, whatever its channels, and one that may have arrived counts; with
+    ``under_way``, one that is just being sent does too.
     """
     times, days = cap
+    perhaps = [Delivery.Status.UNCONFIRMED, *([Delivery.Status.SENDING] if under_way else [])]
     return (
-        deliveries.filter(sent_at__gte=now - timedelta(days=days))
+        deliveries.filter(Q(sent_at__gte=now - timedelta(days=days)) | Q(status__in=perhaps))
         .exclude(campaign=campaign_id)
         .order_by()
         .values("customer_id")
@@ -42,15 +53,29 @@ def _who_had_enough(
     )
 
 
+def lock_frequency() -> None:
+    """Let one claim at a time decide who has had enough, until its transaction ends.
+
+    Two campaigns that claim the same customers at once would each see the other's too late. SQLite
+    admits one writer anyway.
+    """
+    if settings.FREQUENCY_CAP is not None and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('campaigns.frequency'))")
+
+
 def contacted_recently(
-    *, customer_ids: Collection[int], campaign_id: int, now: datetime
+    *, customer_ids: Collection[int], campaign_id: int, now: datetime, under_way: bool = False
 ) -> frozenset[int]:
-    """Return those of ``customer_ids`` whom other campaigns have reached as often as allowed."""
+    """Return those of ``customer_ids`` whom other campaigns have reached as often as allowed.
+
+    With ``under_way``, those too for whom that hangs on messages that are just being sent.
+    """
     cap = settings.FREQUENCY_CAP
     if cap is None or not customer_ids:
         return frozenset()
     theirs = Delivery.objects.filter(customer__in=customer_ids)
-    enough = _who_had_enough(theirs, cap=cap, campaign_id=campaign_id, now=now)
+    enough = _who_had_enough(theirs, cap=cap, campaign_id=campaign_id, now=now, under_way=under_way)
     return frozenset(enough.values_list("customer_id", flat=True))
 
 

@@ -167,7 +167,8 @@ def retry_failed(*, campaign_id: int, channel: str = "", code: str = "") -> int:
     DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
     """
     with transaction.atomic():
-        # Deliveries before their campaign, as everybody locks them.
+        # Paces, then deliveries, then their campaign, as everybody locks them.
+        forget_stops(campaign_id=campaign_id)
         retried = outbox.retry_failed(campaign_id=campaign_id, channel=channel, code=code)
         _require(_reopen(campaign_id), campaign_id, "retried")
         if not retried:
@@ -190,6 +191,8 @@ def decide_unconfirmed(
     no more.
     """
     with transaction.atomic():
+        if decision is outbox.Decision.SEND_AGAIN:
+            forget_stops(campaign_id=campaign_id, only_if=Status.COMPLETED)
         settled = outbox.decide_unconfirmed(
             campaign_id=campaign_id, decision=decision, ids=ids, channel=channel
         )
@@ -214,7 +217,6 @@ def nothing_unconfirmed() -> DomainError:
 
 
 def _reopen(campaign_id: int) -> bool:
-    forget_stops(campaign_id=campaign_id)
     return move(
         campaign_id=campaign_id, to=Status.SENDING, source=Status.COMPLETED, completed_at=None
     )

@@ -33,6 +33,7 @@ def tick() -> None:
 def sweep() -> None:
     """Sweep, and act on what providers told, unless another process has within the last seconds."""
     if health.take_turn(health.SWEEPER, every=sweeper.SWEEP_SECONDS):
-        sweeper.sweep()
+        # First what providers say has arrived, then what is tried again.
         events.process_stored_events()
+        sweeper.sweep()
         events.prune_events()

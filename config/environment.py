@@ -100,9 +100,9 @@ def read_hours(name: str, default: str) -> tuple[time, time] | None:
     first, dash, last = raw.partition("-")
     try:
         span = time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
-        if not dash or span[0] >= span[1]:
+        if not dash or any(end.tzinfo for end in span) or span[0] >= span[1]:
             raise ValueError
-    except ValueError:
+    except (ValueError, TypeError):
         raise ImproperlyConfigured(
             f"{name} is {raw!r}: set it to hours of one day such as 08:00-21:00, or to always."
         ) from None

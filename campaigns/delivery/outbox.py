@@ -7,6 +7,7 @@ through its lease changes nothing (D-3).
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,17 +15,18 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Greatest
 
 from campaigns.delivery.outcomes import Action, Outcome
 from campaigns.delivery.pacing import Charge, Lane, lock_permits, settle_charge
 from campaigns.delivery.quiet_hours import quiet_until
 from campaigns.delivery.streaks import note_outcomes
-from campaigns.frequency import contacted_recently
-from campaigns.models import Campaign, Delivery
+from campaigns.frequency import WAIT_UNDER_WAY, contacted_recently, lock_frequency
+from campaigns.models import Campaign, Delivery, ProviderEvent
 from campaigns.models.delivery import DeliveryQuerySet
 from config.clock import database_now
-from customers.models import Channel
+from customers.models import Channel, Customer
 
 Status = Delivery.Status
 
@@ -42,10 +44,22 @@ GIVEN_UP = "given_up"
 _RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
 
 
-def _count(campaign_id: int, channel: str, status: str, difference: int) -> None:
-    column = COUNTERS[channel, status]
-    if difference:
-        Campaign.objects.filter(pk=campaign_id).update(**{column: F(column) + difference})
+Counts = Counter[tuple[int, str, str]]  # campaign, channel, status → difference
+
+
+def _count(counts: Counts) -> None:
+    """Move the counters of campaigns: the last thing in every transaction, campaigns in order.
+
+    Everybody locks paces, then deliveries, then campaigns.
+    """
+    for (campaign_id, channel, status), difference in sorted(counts.items()):
+        column = COUNTERS.get((channel, status))
+        if column and difference:
+            # A counter that is wrong already must not keep rows from being settled.
+            moved = (
+                Greatest(F(column) + difference, 0) if difference < 0 else F(column) + difference
+            )
+            Campaign.objects.filter(pk=campaign_id).update(**{column: moved})
 
 
 def claim(*, lane: Lane, limit: int, token: uuid.UUID) -> list[Delivery]:
@@ -58,17 +72,20 @@ def claim(*, lane: Lane, limit: int, token: uuid.UUID) -> list[Delivery]:
             # A lost claim is claimed again; the mark is durable and comes later in the log.
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL synchronous_commit TO off")
+        lock_frequency()
         now = database_now()
         ids = list(
             Delivery.objects.due(now)
             .in_lane(lane.campaign_id, lane.channel)
+            # What the provider has reported on is settled by the sweep.
+            .filter(confirmed_at=None)
             .order_by("not_before", "id")
             .select_for_update(skip_locked=True)
             .values_list("pk", flat=True)[:limit]
         )
         rows = list(Delivery.objects.filter(pk__in=ids).select_related("customer").order_by("pk"))
         taken = _keep_those_who_take_it(rows, lane.channel, now)
-        taken = _skip_contacted_recently(taken, lane.campaign_id, now)
+        taken = _keep_those_below_the_cap(taken, lane.campaign_id, now)
         until = now + timedelta(seconds=settings.LEASE_SECONDS)
         Delivery.objects.filter(pk__in=[row.pk for row in taken], status=Status.PENDING).update(
             status=Status.SENDING, lease_token=token, lease_until=until
@@ -93,16 +110,30 @@ def _keep_those_who_take_it(
     return kept
 
 
-def _skip_contacted_recently(
+def _keep_those_below_the_cap(
     rows: list[Delivery], campaign_id: int, now: datetime
 ) -> list[Delivery]:
-    """Skip whoever has had enough, unless this campaign has already reached them (D-10)."""
+    """Skip whoever has had enough, unless this campaign has already reached them (D-10).
+
+    Where that hangs on another campaign's message that is just being sent, wait for what becomes of
+    it: skipped, they might get neither.
+    """
     fresh = [row.customer_id for row in rows if not row.attempts]
-    enough = contacted_recently(customer_ids=fresh, campaign_id=campaign_id, now=now)
-    Delivery.objects.filter(pk__in=[row.pk for row in rows if row.customer_id in enough]).update(
-        status=Status.SKIPPED, code="contacted_recently"
+    enough, either = (
+        contacted_recently(
+            customer_ids=fresh, campaign_id=campaign_id, now=now, under_way=under_way
+        )
+        for under_way in (False, True)
     )
-    return [row for row in rows if row.customer_id not in enough]
+    perhaps = either - enough
+    _of_customers(rows, enough).update(status=Status.SKIPPED, code="contacted_recently")
+    _of_customers(rows, perhaps).update(not_before=now + WAIT_UNDER_WAY)
+    return [row for row in rows if row.customer_id not in enough | perhaps]
+
+
+def _of_customers(rows: list[Delivery], customer_ids: frozenset[int]) -> DeliveryQuerySet:
+    ids = [row.pk for row in rows if row.customer_id in customer_ids]
+    return Delivery.objects.filter(pk__in=ids, status=Status.PENDING)
 
 
 def skip_claimed(*, ids: Iterable[int], token: uuid.UUID, code: str) -> int:
@@ -122,7 +153,7 @@ def fail_claimed(*, lane: Lane, ids: Iterable[int], token: uuid.UUID, code: str)
             .filter(call_started_at=None)
             .update(status=Status.FAILED, code=code, **_RELEASED)
         )
-        _count(lane.campaign_id, lane.channel, Status.FAILED, failed)
+        _count(Counter({(lane.campaign_id, lane.channel, Status.FAILED): failed}))
     return failed
 
 
@@ -165,9 +196,12 @@ def mark(*, lane: Lane, ids: Sequence[int], units: Sequence[int], token: uuid.UU
             Delivery.objects.select_for_update(of=("self",))
             .filter(pk__in=ids[:allowed], status=Status.SENDING, lease_token=token)
             .filter(lease_until__gt=enough, campaign__status=Campaign.Status.SENDING)
-            .select_related("customer")
             .order_by("pk")
         )
+        # In a statement of its own: what was read while waiting for the locks may be old.
+        customers = Customer.objects.in_bulk([row.customer_id for row in rows])
+        for row in rows:
+            row.customer = customers[row.customer_id]
         _settle_as_sent([row for row in rows if row.confirmed_at])
         rows = [row for row in rows if not row.confirmed_at]
         leaving = _keep_those_who_take_it(rows, lane.channel, permits.now)
@@ -189,13 +223,14 @@ def record(*, lane: Lane, token: uuid.UUID, marked: Marked, outcomes: dict[int, 
     """
     assert marked.charge is not None
     with transaction.atomic():
-        delays = [o.delay for o in outcomes.values() if o.action is Action.SLOW_DOWN]
-        settle_charge(marked.charge, slow_down=max(delays, default=0))
+        # The campaign's pace is locked before the provider's, here as in the mark.
         must_stop = note_outcomes(
             pace_id=lane.pace.pk,
             first_tries=[o for pk, o in outcomes.items() if marked.attempts[pk] == 1],
             others=[o for pk, o in outcomes.items() if marked.attempts[pk] > 1],
         )
+        delays = [o.delay for o in outcomes.values() if o.action is Action.SLOW_DOWN]
+        settle_charge(marked.charge, slow_down=max(delays, default=0))
         now = database_now()
         mine = Delivery.objects.filter(status=Status.SENDING, lease_token=token)
         sent = {pk: o for pk, o in outcomes.items() if o.action is Action.SENT}
@@ -209,8 +244,8 @@ def record(*, lane: Lane, token: uuid.UUID, marked: Marked, outcomes: dict[int, 
             hit = row.filter(confirmed_at=None).update(**_columns_after(outcome, lane.channel, now))
             failed_count += hit if outcome.action is Action.FAIL else 0
             sent_count += 0 if hit else row.update(**_sent_columns(now))
-        _count(lane.campaign_id, lane.channel, Status.SENT, sent_count)
-        _count(lane.campaign_id, lane.channel, Status.FAILED, failed_count)
+        this = (lane.campaign_id, lane.channel)
+        _count(Counter({(*this, Status.SENT): sent_count, (*this, Status.FAILED): failed_count}))
     return must_stop
 
 
@@ -273,16 +308,18 @@ def retry_unconfirmed() -> int:
         channel__in=retried_channels(),
         not_before__lte=now,
         campaign_id__in=_ids_of_campaigns(Campaign.Status.SENDING, Campaign.Status.PAUSED),
+    ).exclude(
+        # A report on it is stored and has not been acted on: it may well have arrived.
+        Exists(ProviderEvent.objects.unprocessed().filter(public_id=OuterRef("public_id")))
     )
     tries = len(settings.RETRY_BACKOFF_SECONDS) + 1
     retried = over.filter(attempts__lt=tries).update(status=Status.PENDING)
     with transaction.atomic():
-        exhausted = over.filter(attempts__gte=tries).select_for_update(skip_locked=True)
-        for row in exhausted.only("campaign_id", "channel"):
-            failed = Delivery.objects.filter(pk=row.pk, status=Status.UNCONFIRMED).update(
-                status=Status.FAILED, code="too_many_attempts"
-            )
-            _count(row.campaign_id, row.channel, Status.FAILED, failed)
+        exhausted = list(over.filter(attempts__gte=tries).select_for_update(skip_locked=True))
+        Delivery.objects.filter(pk__in=[row.pk for row in exhausted]).update(
+            status=Status.FAILED, code="too_many_attempts"
+        )
+        _count(Counter((row.campaign_id, row.channel, Status.FAILED) for row in exhausted))
     return retried
 
 
@@ -321,18 +358,16 @@ def decide_unconfirmed(
         Decision.COUNT_AS_SENT: _sent_columns(now),
         Decision.GIVE_UP: {"status": Status.FAILED, "code": GIVEN_UP},
     }
-    counted = {Decision.COUNT_AS_SENT: Status.SENT, Decision.GIVE_UP: Status.FAILED}.get(decision)
-    settled = 0
+    counted = str(columns[decision]["status"])
+    counts: Counts = Counter()
     with transaction.atomic():
         for each in [channel] if channel else Channel.values:
             rows = Delivery.objects.in_lane(campaign_id, each).filter(status=Status.UNCONFIRMED)
             if ids is not None:
                 rows = rows.filter(pk__in=ids)
-            changed = rows.update(**columns[decision])
-            if counted:
-                _count(campaign_id, each, counted, changed)
-            settled += changed
-    return settled
+            counts[campaign_id, each, counted] += rows.update(**columns[decision])
+        _count(counts)
+    return counts.total()
 
 
 class Report(StrEnum):
@@ -384,7 +419,9 @@ def note_report(
                 columns["bounce_code"] = code
         if columns:
             Delivery.objects.filter(pk=delivery.pk).update(**columns)
-        if delivery.status in _SETTLED_BY_REPORT:
+        # Whoever unsubscribed between two tries is skipped, and has got the first one after all.
+        tried_and_skipped = delivery.status == Status.SKIPPED and delivery.attempts
+        if delivery.status in _SETTLED_BY_REPORT or tried_and_skipped:
             _settle_as_sent([delivery])
     return delivery
 
@@ -403,12 +440,18 @@ def settle_confirmed() -> int:
 
 def _settle_as_sent(rows: Iterable[Delivery]) -> None:
     """Make locked rows sent, and their counters right."""
-    now = database_now()
-    for row in rows:
-        Delivery.objects.filter(pk=row.pk).update(**_sent_columns(now))
-        _count(row.campaign_id, row.channel, Status.SENT, 1)
-        if row.status == Status.FAILED:
-            _count(row.campaign_id, row.channel, Status.FAILED, -1)
+    settled = list(rows)
+    if not settled:
+        return
+    ids = [row.pk for row in settled]
+    Delivery.objects.filter(pk__in=ids).update(**_sent_columns(database_now()))
+    counts: Counts = Counter((row.campaign_id, row.channel, Status.SENT) for row in settled)
+    counts.subtract(
+        (row.campaign_id, row.channel, Status.FAILED)
+        for row in settled
+        if row.status == Status.FAILED
+    )
+    _count(counts)
 
 
 def cancel_pending(*, campaign_id: int) -> int:
@@ -446,12 +489,12 @@ def retry_failed(*, campaign_id: int, channel: str = "", code: str = "") -> int:
     second message may reach whoever got the first.
     """
     now = database_now()
-    retried = 0
+    counts: Counts = Counter()
     with transaction.atomic():
         for each in [channel] if channel else Channel.values:
             failed = Delivery.objects.in_lane(campaign_id, each).filter(status=Status.FAILED)
             failed = failed.filter(code=code) if code else failed.exclude(code=GIVEN_UP)
-            count = failed.update(status=Status.PENDING, code="", attempts=0, not_before=now)
-            _count(campaign_id, each, Status.FAILED, -count)
-            retried += count
-    return retried
+            changed = failed.update(status=Status.PENDING, code="", attempts=0, not_before=now)
+            counts[campaign_id, each, Status.FAILED] -= changed
+        _count(counts)
+    return -counts.total()

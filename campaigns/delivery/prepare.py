@@ -1,6 +1,5 @@
 """Fills in claimed deliveries: code, picture, rows saved, message rendered (Q-2, in this order)."""
 
-import logging
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from campaigns.content.rendering import CompiledMessages, compile_campaign
 from campaigns.content.sms_length import measure_sms
 from campaigns.delivery import outbox
 from campaigns.delivery.pacing import Lane, provider_limit
+from campaigns.delivery.stops import stop_lane
+from campaigns.delivery.streaks import MANY_FAILURES, too_many
 from campaigns.models import Campaign, Delivery
-from config.errors import DomainError
+from config.errors import DomainError, log_unforeseen
 from customers.encryption import DecryptionError
 from customers.models import Channel, Customer, CustomerTag
 from customers.unsubscribe import preferences_url
 from qrcodes.issue_codes import IssuedCode, issue_codes
 from qrcodes.models import Offer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,11 @@ def tags_by_customer(customer_ids: list[int]) -> dict[int, list[str]]:
 
 
 def prepare_chunk(*, lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -> list[Prepared]:
-    """Return the messages of claimed deliveries; what cannot be made is skipped or failed."""
+    """Return the messages of claimed deliveries; what cannot be made is skipped or failed.
+
+    When so many in a row cannot be made that the campaign must stop (D-9), the rest goes back and
+    nothing is returned.
+    """
     if not deliveries:
         return []
     campaign = Campaign.objects.get(pk=lane.campaign_id)
@@ -66,40 +69,48 @@ def prepare_chunk(*, lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -
         )
         codes = issued.codes
         without = [row for row in deliveries if row.customer_id in issued.failed]
+        if len(without) == len(deliveries) and too_many(len(without)):
+            return _stop(lane, deliveries, token)
         outbox.skip_claimed(ids=[row.pk for row in without], token=token, code="qr_failed")
         deliveries = [row for row in deliveries if row.customer_id not in issued.failed]
     tags = tags_by_customer([delivery.customer_id for delivery in deliveries])
-    prepared = []
-    for delivery in deliveries:
-        code = codes.get(delivery.customer_id)
+    prepared: list[Prepared] = []
+    failed_in_a_row = 0
+    for position, delivery in enumerate(deliveries):
+        if too_many(failed_in_a_row):
+            waiting = deliveries[position:]
+            ready = {message.delivery_id for message in prepared}
+            return _stop(lane, [*(row for row in deliveries if row.pk in ready), *waiting], token)
         try:
             message = fill_in(
                 campaign=campaign,
                 offer=offer,
                 customer=delivery.customer,
                 channel=lane.channel,
-                code=code,
+                code=codes.get(delivery.customer_id),
                 tags=tags[delivery.customer_id],
                 public_id=str(delivery.public_id),
             )
         except Exception as error:
             reason = _failure_code(error)
-            logger.error(
-                "delivery %s cannot be filled in: %s (%s)",
-                delivery.pk,
-                reason,
-                type(error).__name__,
-            )
+            log_unforeseen(f"filling in delivery {delivery.pk}, {reason}", error)
             outbox.fail_claimed(lane=lane, ids=[delivery.pk], token=token, code=reason)
+            failed_in_a_row += 1
+            continue
+        failed_in_a_row = 0
+        ready_message = _prepared(delivery.pk, message)
+        if 0 < provider_limit(lane.channel) < ready_message.units:
+            outbox.fail_claimed(lane=lane, ids=[delivery.pk], token=token, code="longer_than_limit")
         else:
-            ready = _prepared(delivery.pk, message)
-            if 0 < provider_limit(lane.channel) < ready.units:
-                outbox.fail_claimed(
-                    lane=lane, ids=[delivery.pk], token=token, code="longer_than_limit"
-                )
-            else:
-                prepared.append(ready)
+            prepared.append(ready_message)
     return prepared
+
+
+def _stop(lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -> list[Prepared]:
+    """Hand everything back and pause the campaign: it is not one customer's fault (D-9)."""
+    outbox.hand_back(ids=[row.pk for row in deliveries], token=token)
+    stop_lane(campaign_id=lane.campaign_id, channel=lane.channel, code=MANY_FAILURES)
+    return []
 
 
 def _failure_code(error: Exception) -> str:

@@ -34,4 +34,8 @@ def quiet_until(*, customer: Customer, channel: str, now: datetime) -> datetime 
     if first <= wall < last:
         return None
     day = local.date() if wall < first else local.date() + timedelta(days=1)
-    return datetime.combine(day, first, zone).astimezone(UTC)
+    opens = datetime.combine(day, first, zone).astimezone(UTC)
+    # Where clocks are put back over that hour, it comes twice: the first may have passed.
+    return (
+        opens if opens > now else datetime.combine(day, first.replace(fold=1), zone).astimezone(UTC)
+    )

@@ -1,11 +1,11 @@
 """Pauses a campaign that would burn its list, and says why (D-9)."""
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from campaigns import lifecycle
 from campaigns.delivery.streaks import MANY_FAILURES, set_stop
-from campaigns.models import Campaign, Pace
+from campaigns.models import Campaign, Delivery, Pace
 from campaigns.reasons import reason_sentence
 from customers.models import Channel
 
@@ -32,8 +32,15 @@ def note_filtered(*, campaign_id: int) -> None:
 
 
 def pause_stopped() -> int:
-    """Pause every sending campaign with a lane that had to stop; return how many."""
-    stopped = Pace.objects.filter(campaign__status=Campaign.Status.SENDING).exclude(stop_code="")
+    """Pause every sending campaign with a lane that had to stop; return how many.
+
+    One in which nothing waits any more is left to be completed.
+    """
+    waiting = Delivery.objects.filter(campaign=OuterRef("campaign"), status=Delivery.Status.PENDING)
+    held = Delivery.objects.filter(campaign=OuterRef("campaign"), status=Delivery.Status.SENDING)
+    stopped = Pace.objects.filter(
+        Exists(waiting) | Exists(held), campaign__status=Campaign.Status.SENDING
+    ).exclude(stop_code="")
     return sum(
         lifecycle.move(
             campaign_id=campaign_id,

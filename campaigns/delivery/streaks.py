@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import F
 
 from campaigns.delivery.outcomes import Action, Outcome
-from campaigns.models import Pace
+from campaigns.models import Campaign, Pace
 
 MANY_FAILURES = "many_failures"
 # A provider that never answers is one too: nobody would know of anyone whether they got it.
@@ -33,12 +33,17 @@ def note_outcomes(
         pace.filter(failures_in_a_row__gt=0).update(failures_in_a_row=0)
     elif failures := sum(outcome.action in _FAILURES for outcome in first_tries):
         pace.update(failures_in_a_row=F("failures_in_a_row") + failures)
-        many = settings.FAILURES_BEFORE_PAUSE
-        if many and pace.filter(failures_in_a_row__gte=many).exists():
+        in_a_row = pace.values_list("failures_in_a_row", flat=True).get()
+        if too_many(in_a_row):
             stop_code = stop_code or MANY_FAILURES
     if stop_code:
         set_stop(pace_id=pace_id, code=stop_code)
     return bool(stop_code)
+
+
+def too_many(failures: int) -> bool:
+    """Tell whether so many failures in a row are one too many."""
+    return 0 < settings.FAILURES_BEFORE_PAUSE <= failures
 
 
 def set_stop(*, pace_id: int, code: str) -> None:
@@ -46,8 +51,9 @@ def set_stop(*, pace_id: int, code: str) -> None:
     Pace.objects.filter(pk=pace_id, stop_code="").update(stop_code=code)
 
 
-def forget_stops(*, campaign_id: int) -> None:
-    """Start counting afresh: a person has looked."""
-    Pace.objects.filter(campaign_id=campaign_id).update(
-        stop_code="", failures_in_a_row=0, filtered=0
-    )
+def forget_stops(*, campaign_id: int, only_if: str = "") -> None:
+    """Start counting afresh: a person has looked. ``only_if`` is the status it must have."""
+    paces = Pace.objects.filter(campaign_id=campaign_id)
+    if only_if:
+        paces = paces.filter(campaign_id__in=Campaign.objects.filter(status=only_if).values("pk"))
+    paces.update(stop_code="", failures_in_a_row=0, filtered=0)

@@ -21,5 +21,5 @@ def suppress(*, channel: str, outcomes: dict[int, Outcome]) -> int:
             action=ConsentAction.OPT_OUT,
             source=f"provider:campaign:{delivery.campaign_id}",
         )
-        for delivery in Delivery.objects.filter(pk__in=asked)
+        for delivery in Delivery.objects.filter(pk__in=asked, customer__erased_at=None)
     )

@@ -64,6 +64,12 @@ class ProviderEvent(models.Model):
             models.UniqueConstraint(fields=["provider", "key"], name="provider_event_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["public_id"], name="provider_event_delivery"),
+            models.Index(
+                fields=["address_index"],
+                condition=~Q(address_index=""),
+                name="provider_event_address",
+            ),
             models.Index(
                 fields=["id"], condition=Q(processed_at=None), name="provider_event_unprocessed"
             ),

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
@@ -33,28 +33,31 @@ _URGENT_FIRST = Case(
 
 
 def receive_events(events: Iterable[ProviderEvent], *, seconds: float = INLINE_SECONDS) -> int:
-    """Store new events, known ones not again, and act on them for at most ``seconds``.
+    """Store new events, known ones not again, and act on the new ones for at most ``seconds``.
 
-    Returns how many were left to the tick. When it returns, every event is stored.
+    Returns how many of all are left to the tick, known ones that failed included. When it returns,
+    every event is stored.
     """
-    return _process(_store(events), seconds=seconds)
+    waiting = _store(events)
+    fresh = [event_id for event_id, attempts in waiting if not attempts]
+    return len(waiting) - len(fresh) + _process(fresh, seconds=seconds)
 
 
-def _store(events: Iterable[ProviderEvent]) -> list[int]:
-    """Insert what is not there yet; return the ids of those nobody has tried to act on."""
+def _store(events: Iterable[ProviderEvent]) -> list[tuple[int, int]]:
+    """Insert what is not there yet; return id and attempts of those not acted on, urgent first."""
     by_key = {(event.provider, event.key): event for event in events}
     # Sorted: two batches with the same events must not lock their keys crosswise.
     ordered = sorted(by_key)
     ProviderEvent.objects.bulk_create(
         [by_key[key] for key in ordered], batch_size=BATCH, ignore_conflicts=True
     )
-    ids: list[int] = []
+    waiting: list[tuple[int, datetime, int, int]] = []
     for start in range(0, len(ordered), BATCH):
         some = ordered[start : start + BATCH]
         same = Q(provider__in={provider for provider, _ in some}, key__in=[key for _, key in some])
-        fresh = ProviderEvent.objects.unprocessed().filter(same, attempts=0)
-        ids += fresh.order_by(_URGENT_FIRST, "occurred_at", "pk").values_list("pk", flat=True)
-    return ids
+        rows = ProviderEvent.objects.filter(same, processed_at=None)
+        waiting += rows.values_list(_URGENT_FIRST, "occurred_at", "pk", "attempts")
+    return [(event_id, attempts) for *_, event_id, attempts in sorted(waiting)]
 
 
 def process_stored_events(*, seconds: float = TICK_SECONDS) -> int:
@@ -96,7 +99,8 @@ def process_event(event_id: int) -> bool:
                 .first()
             )
             if event is None:
-                return True
+                # Settled already; or parked, or in the hands of somebody else who may still fail.
+                return not ProviderEvent.objects.filter(pk=event_id, processed_at=None).exists()
             follow_up = act_on_event(event)
             ProviderEvent.objects.filter(pk=event_id).update(
                 processed_at=Now(), address_index="", error=""

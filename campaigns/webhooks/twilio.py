@@ -1,6 +1,7 @@
 """Twilio's status callbacks and inbound texts: STOP, START and HELP (C-7, E-3)."""
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
@@ -49,7 +50,8 @@ _SHORT_CODE = re.compile(r"\d{3,8}")
 STOP, START, HELP = "STOP", "START", "HELP"
 KEYWORDS = {
     **dict.fromkeys(
-        ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"), STOP
+        ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE", "ARRET"),
+        STOP,
     ),
     **dict.fromkeys(("START", "YES", "UNSTOP"), START),
     **dict.fromkeys(("HELP", "INFO"), HELP),
@@ -114,7 +116,8 @@ def read_keyword(form: Mapping[str, str]) -> str:
     decided = form.get("OptOutType", "").upper()
     if decided in {STOP, START, HELP}:
         return decided
-    return KEYWORDS.get(re.sub(r"\W", "", form.get("Body", "")).upper(), "")
+    words = unicodedata.normalize("NFKC", form.get("Body", ""))
+    return KEYWORDS.get(re.sub(r"[\W_]", "", words).upper(), "")
 
 
 def read_inbound(form: Mapping[str, str]) -> ProviderEvent | None:

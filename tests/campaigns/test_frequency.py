@@ -1,12 +1,16 @@
 """Whoever has had enough messages lately is left out (D-10), and the counts say so (S-4)."""
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from campaigns.audience import count_audience, freeze_next_batch
 from campaigns.delivery import outbox
+from campaigns.delivery.pacing import Lane
 from campaigns.models import Delivery
 from config.clock import database_now
 from tests.campaigns.delivery.lanes import lane_of, sending
@@ -94,3 +98,50 @@ def test_without_a_cap_nobody_is_skipped(settings) -> None:
     for _ in range(5):
         reach(customer, days_ago=0)
     assert count_audience(CampaignFactory(sms_content="")).channels["email"].reachable == 1
+
+
+def test_who_is_just_being_written_to_waits_for_what_becomes_of_it(settings) -> None:
+    settings.FREQUENCY_CAP = (1, 7)
+    first, second = sending(1), sending(0)
+    row = Delivery.objects.get()
+    rival = DeliveryFactory(campaign=second, customer=row.customer)
+    (held,) = outbox.claim(lane=lane_of(first), limit=10, token=(token := uuid.uuid4()))
+    assert outbox.claim(lane=lane_of(second), limit=10, token=uuid.uuid4()) == []
+    rival.refresh_from_db()
+    assert rival.status == "pending"
+    assert rival.not_before > database_now() + timedelta(seconds=50)
+    outbox.hand_back(ids=[held.pk], token=token)
+    Delivery.objects.update(not_before=database_now())
+    assert len(outbox.claim(lane=lane_of(second), limit=10, token=uuid.uuid4())) == 1
+
+
+def test_what_may_have_arrived_counts(settings) -> None:
+    settings.FREQUENCY_CAP = (1, 7)
+    customer = CustomerFactory()
+    DeliveryFactory(customer=customer, status="unconfirmed", attempts=1)
+    campaign = CampaignFactory(sms_content="")
+    assert count_audience(campaign).channels["email"].reasons == {"contacted_recently": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_campaigns_that_claim_at_once_do_not_both_get_a_customer(settings) -> None:
+    settings.FREQUENCY_CAP = (1, 7)
+    first, second = sending(20), sending(0)
+    for row in Delivery.objects.filter(campaign=first):
+        DeliveryFactory(campaign=second, customer=row.customer)
+    lanes = [lane_of(first), lane_of(second)]
+    together = threading.Barrier(2)
+
+    def claim(lane: Lane) -> list[int]:
+        together.wait(10)
+        try:
+            return [
+                row.customer_id for row in outbox.claim(lane=lane, limit=100, token=uuid.uuid4())
+            ]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(claim, lanes)
+    assert len(one) + len(other) == 20
+    assert not set(one) & set(other)

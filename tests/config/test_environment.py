@@ -49,6 +49,8 @@ def start(**variables: str) -> subprocess.CompletedProcess[str]:
         ("SMS_SENDING_HOURS", "21:00-08:00"),
         ("SMS_SENDING_HOURS", "8-21"),
         ("SMS_SENDING_HOURS", "by day"),
+        ("SMS_SENDING_HOURS", "08:00Z-21:00Z"),
+        ("SMS_SENDING_HOURS", "08:00+02:00-21:00"),
         ("FREQUENCY_CAP", "3"),
         ("FREQUENCY_CAP", "0/7"),
         ("FREQUENCY_CAP", "3/0"),

@@ -57,6 +57,13 @@ def test_an_hour_that_does_not_exist_begins_when_the_clocks_have_changed(setting
     assert quiet_until(customer=berlin, channel="sms", now=opens) is None
 
 
+def test_an_hour_that_comes_twice_never_opens_in_the_past(settings) -> None:
+    settings.SMS_SENDING_HOURS = (time(2, 30), time(21))
+    berlin = Customer(time_zone="Europe/Berlin")
+    now = at("2026-10-25 01:10")  # 02:10 for the second time
+    assert quiet_until(customer=berlin, channel="sms", now=now) == at("2026-10-25 01:30")
+
+
 def test_emails_leave_at_any_hour_and_so_do_texts_without_hours(settings) -> None:
     night = at("2026-07-01 02:00")
     settings.SMS_SENDING_HOURS = DAY

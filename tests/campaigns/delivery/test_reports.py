@@ -8,7 +8,7 @@ import pytest
 from campaigns.delivery import outbox, sweeper
 from campaigns.delivery.outbox import Report
 from campaigns.delivery.outcomes import Action, Outcome
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, ProviderEvent
 from config.clock import database_now
 from tests.campaigns.delivery.lanes import claim_and_mark, lane_of, record_all, sending
 
@@ -112,3 +112,38 @@ def test_a_report_on_a_skipped_message_changes_no_state() -> None:
 def test_a_report_on_an_unknown_message_is_none() -> None:
     at = database_now()
     assert outbox.note_report(public_id=uuid.uuid4(), report=Report.DELIVERED, at=at) is None
+
+
+def test_a_report_that_is_stored_but_not_acted_on_keeps_a_message_from_being_sent_again() -> None:
+    campaign = sending(2)
+    record_all(campaign, UNANSWERED)
+    row, other = Delivery.objects.order_by("pk")
+    Delivery.objects.update(not_before=database_now())
+    now = database_now()
+    ProviderEvent.objects.create(
+        provider="sendgrid",
+        key="1",
+        kind="delivered",
+        public_id=row.public_id,
+        occurred_at=now,
+        received_at=now,
+    )
+    assert outbox.retry_unconfirmed() == 1
+    row.refresh_from_db()
+    other.refresh_from_db()
+    assert (row.status, other.status) == ("unconfirmed", "pending")
+
+
+def test_who_unsubscribed_between_two_tries_has_got_the_first_after_all() -> None:
+    campaign = sending(1)
+    Delivery.objects.update(status="skipped", code="unsubscribed", attempts=1)
+    row = report(Delivery.objects.get())
+    assert (row.status, row.code) == ("sent", "")
+    assert counters(campaign) == (1, 0)
+
+
+def test_a_counter_that_is_wrong_keeps_no_message_from_being_settled() -> None:
+    campaign = sending(1)
+    Delivery.objects.update(status="failed", code="too_many_attempts")
+    assert report(Delivery.objects.get()).status == "sent"
+    assert counters(campaign) == (1, 0)

@@ -409,3 +409,31 @@ def test_a_campaign_that_cannot_be_prepared_pauses_and_the_others_go_on(
     assert set(waiting.values_list("status", "attempts")) == {("pending", 0)}
     assert "RuntimeError in prepare_chunk" in caplog.text
     assert "ada@" not in caplog.text
+
+
+def test_a_lost_key_pauses_before_it_burns_the_list(provider: Provider, settings) -> None:
+    settings.FAILURES_BEFORE_PAUSE = 5
+    campaign = start(60)
+    Customer.objects.update(email_encrypted="gone.AAAA")
+    turn()
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.PAUSED
+    assert states() == {"failed": 5, "pending": 55}
+    assert campaign.emails_failed == 5
+
+
+def test_codes_that_cannot_be_made_for_anybody_pause_and_skip_nobody(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, settings
+) -> None:
+    from qrcodes import issue_codes
+
+    def draw(text: str) -> bytes:
+        raise ValueError("no picture today")
+
+    monkeypatch.setattr(issue_codes, "qr_png", draw)
+    settings.FAILURES_BEFORE_PAUSE = 5
+    campaign = start(10)
+    turn()
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.PAUSED
+    assert states() == {"pending": 10}

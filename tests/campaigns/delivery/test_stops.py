@@ -101,7 +101,14 @@ def test_a_few_of_a_great_many_texts_thrown_away_pause_nothing() -> None:
 
 
 def test_a_stopped_lane_leaves_a_cancelled_campaign_cancelled() -> None:
-    campaign = sending(1)
+    campaign = sending(2)
     lifecycle.cancel_campaign(campaign_id=campaign.pk)
     stops.stop_lane(campaign_id=campaign.pk, channel="email", code="account_suspended")
     assert status_of(campaign) == "cancelled"
+
+
+def test_a_campaign_in_which_nothing_waits_completes_instead() -> None:
+    campaign = sending(5)
+    assert record_all(campaign, FAILED)
+    assert sweeper.sweep()["completed"] == 1
+    assert status_of(campaign) == "completed"

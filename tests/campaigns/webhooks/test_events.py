@@ -269,7 +269,8 @@ def test_two_workers_act_once_on_one_event(monkeypatch) -> None:
         assert first_is_acting.wait(5)
         started = time.monotonic()
         second = pool.submit(work)
-        assert second.result(10)
+        # Not settled for the second: the first may still fail.
+        assert not second.result(10) or connection.vendor != "postgresql"
         waited = time.monotonic() - started
         assert first.result(10)
     assert acted == [event.pk]
@@ -319,3 +320,10 @@ def test_a_report_about_a_test_message_concerns_no_delivery(client, sent) -> Non
     tell_email(client, sent, "open", delivery=uuid.uuid4())
     assert ProviderEvent.objects.get().processed_at
     assert not Delivery.objects.exclude(confirmed_at=None).exists()
+
+
+def test_whatever_decides_goes_first_in_a_large_batch_too(monkeypatch) -> None:
+    monkeypatch.setattr(stored, "BATCH", 2)
+    opened = [an_event(key=f"{number}", kind="opened") for number in range(5)]
+    receive_events([*opened, an_event(key="9", kind="opted_out")], seconds=0.0)
+    assert ProviderEvent.objects.get(key="9").processed_at

@@ -112,6 +112,7 @@ def test_a_failure_of_a_text_from_before_the_choice_does_not_undo_it(client, sen
 def test_many_texts_that_carriers_throw_away_pause_the_campaign(client, sent, settings) -> None:
     settings.FAILURES_BEFORE_PAUSE = 2
     Campaign.objects.update(status="sending")
+    DeliveryFactory(campaign=sent.email.campaign, channel="sms")
     Pace.objects.create(campaign_id=sent.campaign_id, channel="sms")
     tell_text(client, sent, "undelivered", code="30007")
     assert Campaign.objects.get().status == "sending"
@@ -122,6 +123,7 @@ def test_many_texts_that_carriers_throw_away_pause_the_campaign(client, sent, se
 
 def test_a_suspended_account_pauses_the_campaign(client, sent) -> None:
     Campaign.objects.update(status="sending")
+    DeliveryFactory(campaign=sent.email.campaign, channel="sms")
     Pace.objects.create(campaign_id=sent.campaign_id, channel="sms")
     tell_text(client, sent, "failed", code="30002")
     assert Campaign.objects.get().status == "paused"
@@ -132,7 +134,19 @@ def test_a_suspended_account_pauses_the_campaign(client, sent) -> None:
     "body",
     [
         *("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"),
-        *("stop", " Stop ", "Stop.", "STOP!!!", "“Stop”", "opt-out", "Opt out", "stop all\n"),
+        *(
+            "ARRET",
+            "ＳＴＯＰ",
+            "_stop_",
+            "stop",
+            " Stop ",
+            "Stop.",
+            "STOP!!!",
+            "“Stop”",
+            "opt-out",
+            "Opt out",
+            "stop all\n",
+        ),
     ],
 )
 def test_stop_ends_texts(body, client, sent) -> None:
@@ -260,3 +274,15 @@ def test_a_stop_of_somebody_who_got_no_text_names_no_campaign(client, sent) -> N
     Delivery.objects.filter(channel="sms").update(status="failed", sent_at=None)
     reply(client, "STOP")
     assert history(sent.customer) == [("sms", "opt_out", "twilio:STOP")]
+
+
+def test_a_stop_that_is_not_in_force_is_not_confirmed_by_its_repetition(
+    client, sent, monkeypatch
+) -> None:
+    def fail(event: ProviderEvent) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(stored, "act_on_event", fail)
+    call = events.inbound_call("STOP", sender=PHONE, public_url=PUBLIC_URL)
+    assert [call.post_to(client).status_code for _ in range(2)] == [503, 503]
+    assert ProviderEvent.objects.get().attempts == 1
