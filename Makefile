@@ -18,9 +18,8 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 demo: $(VENV)/.run  ## Everything from nothing: sample business, web, worker and beat. ARGS=--once ends by itself.
 	$(BIN)/python manage.py demo $(ARGS)
 
-test: $(VENV)/.dev  ## The whole suite: on SQLite, then on PostgreSQL where there is one.
-	$(BIN)/python -m pytest $(ARGS)
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -m "not stack and not browser" $(ARGS)
+test: $(VENV)/.dev  ## The whole suite: on SQLite, on PostgreSQL where there is one, with real processes.
+	$(BIN)/python -m tests $(ARGS)
 
 lint: $(VENV)/.dev  ## Format, lint, types, import directions, migrations, production checks.
 	$(BIN)/ruff format --check .

@@ -46,9 +46,16 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def pytest_configure() -> None:
+    if _lacks_postgres() and services.CI:
+        raise pytest.UsageError("CI=true, and no PostgreSQL was found")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if TEST_DATABASE == "postgresql" and not services.postgres_url():
-        if services.CI:
-            raise pytest.UsageError("CI=true, and no PostgreSQL was found")
+    if _lacks_postgres():
         for item in items:
             item.add_marker(pytest.mark.skip(reason="no PostgreSQL was found"))
+
+
+def _lacks_postgres() -> bool:
+    return TEST_DATABASE == "postgresql" and not services.postgres_url()

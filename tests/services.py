@@ -1,5 +1,8 @@
-"""Finds PostgreSQL and Redis for the tests: DATABASE_URL and REDIS_URL, else the usual local ports,
-else private servers started from binaries on this machine. Whatever is started is stopped again.
+"""Finds PostgreSQL and Redis for the tests; whatever is started is stopped again.
+
+PostgreSQL: DATABASE_URL, else the usual local port, else a private server. Databases have names of
+their own, so any server will do. Redis: REDIS_URL, else a private server, else the usual local
+port. Tests flush it, so each pytest process gets a database of its own.
 """
 
 import atexit
@@ -12,8 +15,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 import redis
 
 CI = os.environ.get("CI") == "true"
@@ -25,8 +30,28 @@ KEYS = {
     "BLIND_INDEX_KEY": "dGVzdC1rZXktMi0" + "A" * 28,
 }
 
-_given_database = os.environ.get("DATABASE_URL", "")
-_given_redis = os.environ.get("REDIS_URL", "")
+
+def _read_given(name: str) -> str:
+    # The settings take these out of the environment, which workers of pytest-xdist inherit.
+    return os.environ.setdefault(f"TESTS_{name}", os.environ.get(name, ""))
+
+
+_given_database = _read_given("DATABASE_URL")
+_given_redis = _read_given("REDIS_URL")
+# 0 for the first of several pytest processes, and for one alone.
+_process_number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def require(**found: object) -> None:
+    """Skip the test, by name, when something it needs was not found; fail it in CI.
+
+    Use as ``require(PostgreSQL=postgres_url())``.
+    """
+    for name, thing in found.items():
+        if not thing:
+            if CI:
+                pytest.fail(f"CI=true, and no {name} was found")
+            pytest.skip(f"no {name} was found")
 
 
 def free_port() -> int:
@@ -35,7 +60,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _find_binary(name: str) -> str | None:
+def find_binary(name: str) -> str | None:
+    """Return where a program of PostgreSQL, Redis or the system is, or None."""
     found = shutil.which(name)
     if found:
         return found
@@ -55,7 +81,7 @@ class PrivatePostgres:
     """A PostgreSQL server of its own, on a free port and in a temporary directory."""
 
     def __init__(self) -> None:
-        self.bin = Path(_find_binary("initdb")).parent
+        self.bin = Path(find_binary("initdb")).parent
         self.folder = Path(tempfile.mkdtemp(prefix="handbill-pg-"))
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
@@ -104,7 +130,7 @@ class PrivateRedis:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                _find_binary("redis-server"),
+                find_binary("redis-server"),
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder),
                 *("--save", "", "--appendonly", "yes"),
             ],
@@ -137,25 +163,32 @@ def postgres_url() -> str | None:
     for url in filter(None, [_given_database, usual]):
         if url.startswith("postgres") and _postgres_answers(url):
             return url
-    if _find_binary("initdb"):
+    if find_binary("initdb"):
         return PrivatePostgres().url
     return None
 
 
 @functools.cache
-def redis_server() -> PrivateRedis | None:
-    """A private Redis where the binary is at hand, or None."""
-    return PrivateRedis() if _find_binary("redis-server") else None
-
-
-@functools.cache
 def redis_url() -> str | None:
-    """The address of a Redis database that tests may fill and flush, or None."""
+    """The address of a Redis database that this process may fill and flush, or None.
+
+    In the database that REDIS_URL names, or in those that follow it where pytest-xdist has workers.
+    """
     if _given_redis:
-        return _given_redis
+        return _following(_given_redis, _process_number)
+    if find_binary("redis-server"):
+        return PrivateRedis().url
     try:
         redis.Redis(port=6379, socket_timeout=2).ping()
-        return "redis://127.0.0.1:6379/13"
     except redis.RedisError:
-        server = redis_server()
-        return server.url if server else None
+        return None
+    return f"redis://127.0.0.1:6379/{13 + _process_number}"
+
+
+def _following(url: str, number: int) -> str:
+    """Return ``url`` with its database's number raised by ``number``."""
+    if not number:
+        return url
+    parts = urlsplit(url)
+    database = int(parts.path.strip("/") or 0) + number
+    return parts._replace(path=f"/{database}").geturl()

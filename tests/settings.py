@@ -1,13 +1,17 @@
 """Handbill's own settings under a fixed environment, on the database that TEST_DATABASE names."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from tests import services
 
 TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+# One for each process: pytest-xdist starts several.
 _scratch = Path(tempfile.gettempdir()) / f"handbill-tests-{os.getpid()}"
+atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 
 for _name in ("EMAIL_BACKEND", "SMS_BACKEND", "REDIS_URL", "DATABASE_URL"):
     os.environ.pop(_name, None)

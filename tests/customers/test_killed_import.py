@@ -15,8 +15,8 @@ ROWS = 6_000
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    if request.param == "postgresql" and not (services.postgres_url() and services.redis_url()):
-        pytest.skip("no PostgreSQL or no Redis was found")
+    if request.param == "postgresql":
+        services.require(PostgreSQL=services.postgres_url(), Redis=services.redis_url())
     with running_stack(request.param) as running:
         yield running
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.stack
 @pytest.fixture
 def broker() -> Iterator[services.PrivateRedis]:
     require_services()
+    services.require(**{"redis-server": services.find_binary("redis-server")})
     server = services.PrivateRedis()
     yield server
     server.remove()
