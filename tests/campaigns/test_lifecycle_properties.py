@@ -88,7 +88,7 @@ QUICK = 2
 STEPS = [
     *["step_of_worker"] * 6,
     *["send_what_is_due", "ask"] * 4,
-    *["freeze", "let_time_pass", "sweep"] * 2,
+    *["freeze", "let_time_pass", "sweep", "oversleep"] * 2,
     *["step_of_sweeper", "change_consent"],
 ]
 
@@ -351,6 +351,12 @@ class Life:
             (Pace, ("not_before",)),
         ):
             model.objects.update(**{column: F(column) - passed for column in columns})
+
+    def oversleep(self, which: int, _how: int) -> None:
+        """Leases end, and the other slow worker takes what they held."""
+        self.let_time_pass(which, 3)
+        sweeper.sweep()
+        self._claim(1 - which, 0)
 
     # --- What always holds --------------------------------------------------------------------
 
