@@ -9,9 +9,9 @@ from campaigns.webhooks import events
 
 
 @shared_task(name=SEND_TASK, queue="sending")
-def send(slot: int) -> None:
+def send(slot: int, wake: int | None = None) -> None:
     """Run one turn of a sender, then complete what it finished."""
-    if sender.run_turn(slot=slot):
+    if sender.run_turn(slot=slot, wake=wake):
         sweeper.finish_campaigns()
     # A tick may wait behind senders that keep every process busy; what it does must not.
     sweep()

@@ -342,9 +342,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+# A worker judges this by its own clock, so a short time would have one with a wrong clock drop the
+# others' messages. A pile of late ones is cheap: sweeps take turns.
+_EXPIRES = {"expires": 86_400}
 CELERY_BEAT_SCHEDULE = {
-    "tick": {"task": "campaigns.tick", "schedule": 5, "options": {"expires": 10}},
-    "imports": {"task": "customers.tend_imports", "schedule": 30, "options": {"expires": 25}},
+    "tick": {"task": "campaigns.tick", "schedule": 5, "options": _EXPIRES},
+    "imports": {"task": "customers.tend_imports", "schedule": 30, "options": _EXPIRES},
 }
 # HTTP timeout < soft limit < hard limit < lease (O-4).
 CELERY_TASK_ANNOTATIONS = {

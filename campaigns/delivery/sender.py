@@ -25,7 +25,7 @@ from campaigns.delivery.pacing import Lane, provider_limit, ring_of
 from campaigns.delivery.prepare import Prepared, prepare_chunk
 from campaigns.delivery.stops import pause_stopped, stop_lane
 from campaigns.delivery.suppression import suppress
-from campaigns.delivery.wake import enqueue_sender, work_remains
+from campaigns.delivery.wake import enqueue_sender, time_of_wake, work_remains
 from campaigns.models import Campaign, Delivery, Pace, SenderSlot
 from config.clock import database_now
 from config.errors import log_unforeseen
@@ -49,32 +49,35 @@ def turn_seconds() -> float:
     return min(LONGEST_TURN_SECONDS, settings.LEASE_SECONDS / 4)
 
 
-def run_turn(*, slot: int) -> int:
+def run_turn(*, slot: int, wake: int | None = None) -> int:
     """Send for one turn in ``slot``; return how many messages were called.
 
-    Leaves at once when another sender holds the slot.
+    Leaves at once when another sender holds the slot, or when it was woken again after ``wake``.
     """
     token = uuid.uuid4()
-    if not _take_slot(slot, token):
+    if not _take_slot(slot, token, wake):
         return 0
     turn = Turn(token)
     try:
         turn.run()
     finally:
         turn.close()
+        woken_at = database_now()
         SenderSlot.objects.filter(number=slot, lease_token=token).update(
-            lease_token=None, lease_until=None, woken_at=None if turn.idle else database_now()
+            lease_token=None, lease_until=None, woken_at=None if turn.idle else woken_at
         )
         # Whoever left because the pace holds everything back is woken by the next tick.
         if not turn.idle and work_remains():
-            enqueue_sender(slot=slot)
+            enqueue_sender(slot=slot, woken_at=woken_at)
     return turn.called
 
 
-def _take_slot(slot: int, token: uuid.UUID) -> bool:
+def _take_slot(slot: int, token: uuid.UUID, wake: int | None) -> bool:
     now = database_now()
     length = turn_seconds() + 3 * settings.PROVIDER_TIMEOUT_SECONDS + 10
     free = SenderSlot.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), number=slot)
+    if wake is not None:
+        free = free.filter(woken_at=time_of_wake(wake))
     return free.update(lease_token=token, lease_until=now + timedelta(seconds=length)) == 1
 
 

@@ -95,7 +95,7 @@ def restart_queued() -> int:
     """Enqueue the freezing of queued campaigns again; one under way is not disturbed."""
     queued = list(Campaign.objects.filter(status=Status.QUEUED).values_list("pk", flat=True))
     for campaign_id in queued:
-        enqueue(FREEZE_TASK, campaign_id, expires=30)
+        enqueue(FREEZE_TASK, campaign_id)
     return len(queued)
 
 

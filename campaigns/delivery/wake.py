@@ -1,7 +1,7 @@
 """Gets work onto the queue. A lost or failed message costs seconds, never a customer (D-1)."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from celery import current_app
 from django.conf import settings
@@ -17,12 +17,17 @@ SEND_TASK = "campaigns.send"
 FREEZE_TASK = "campaigns.freeze"
 # A slot that was woken this recently has its message under way.
 WOKEN_SECONDS = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def enqueue(task: str, *ids: int, queue: str = "default", expires: float | None = None) -> bool:
-    """Publish a task with these ids; when the broker is away, log that and return False."""
+def enqueue(task: str, *ids: int, queue: str = "default") -> bool:
+    """Publish a task with these ids; when the broker is away, log that and return False.
+
+    It never expires: a worker would judge that by its own clock, and drop everyone's messages when
+    that is wrong. Late ones find nothing to do.
+    """
     try:
-        current_app.send_task(task, args=ids, queue=queue, expires=expires)
+        current_app.send_task(task, args=ids, queue=queue)
     except Exception as error:
         # The sweeper enqueues again: the rows are the truth.
         logger.warning("could not enqueue %s: %s", task, type(error).__name__)
@@ -35,9 +40,18 @@ def enqueue_freeze(*, campaign_id: int) -> None:
     transaction.on_commit(lambda: enqueue(FREEZE_TASK, campaign_id))
 
 
-def enqueue_sender(*, slot: int) -> bool:
-    """Have a worker run a sender in ``slot``; tell whether the broker took it."""
-    return enqueue(SEND_TASK, slot, queue="sending", expires=30)
+def enqueue_sender(*, slot: int, woken_at: datetime) -> bool:
+    """Have a worker run a sender in ``slot``; tell whether the broker took it.
+
+    ``woken_at`` is what the slot says now: once it is woken again, this message is void.
+    """
+    wake = (woken_at - _EPOCH) // timedelta(microseconds=1)
+    return enqueue(SEND_TASK, slot, wake, queue="sending")
+
+
+def time_of_wake(wake: int) -> datetime:
+    """Return the ``woken_at`` that a message of ``enqueue_sender`` carries."""
+    return _EPOCH + timedelta(microseconds=wake)
 
 
 def work_remains() -> bool:
@@ -65,7 +79,7 @@ def wake_senders() -> int:
     woken = 0
     for number in list(asleep.values_list("number", flat=True)):
         if asleep.filter(number=number).update(woken_at=now):
-            if not enqueue_sender(slot=number):
+            if not enqueue_sender(slot=number, woken_at=now):
                 break  # Each further try would wait as long; the next tick tries again.
             woken += 1
     return woken

@@ -342,6 +342,30 @@ def test_waking_is_cheap_when_asleep_and_not_repeated(
     assert wake.wake_senders() == first
 
 
+def test_a_message_of_an_earlier_wake_is_void(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[int] = []
+    monkeypatch.setattr(wake, "enqueue", lambda task, *ids, **options: not published.append(ids[1]))
+    start(1)
+    SenderSlot.objects.update(woken_at=database_now() - timedelta(seconds=11))
+    early = published[0]
+    del published[:]
+    wake.wake_senders()
+    assert sender.run_turn(slot=0, wake=early) == 0
+    assert sender.run_turn(slot=0, wake=published[0]) == 1
+
+
+def test_no_message_expires_by_the_clock_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        wake.current_app, "send_task", lambda task, **given: options.append(given) or True
+    )
+    wake.enqueue(wake.FREEZE_TASK, 1)
+    wake.enqueue_sender(slot=0, woken_at=database_now())
+    assert [given.get("expires") for given in options] == [None, None]
+
+
 def test_who_unsubscribed_at_the_provider_is_never_written_to_again(provider: Provider) -> None:
     campaign = start(2, email_content="", sms_content="{{ coupon_url }}")
     first = Customer.objects.order_by("pk").first()
