@@ -1,7 +1,8 @@
 """The whole suite, as ``make test`` runs it: ``python -m tests [options of pytest]``.
 
 Every run is made, and one that fails fails the whole. Two tests at a time: what starts processes
-waits for them most of the time, and each pytest process has databases and a Redis of its own.
+waits for them most of the time, and each pytest process has databases and a Redis of its own. What
+measures speed comes last, alone.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import subprocess
 import sys
 
 NOTHING_COLLECTED = 5
-ORDINARY = "not stack and not browser"
+ORDINARY = "not stack and not browser and not alone"
 # A file stays together, because its tests may share what is dear to make.
 BY_FILE = ["-n2", "--dist=loadfile"]
 # Few and long: whoever is free takes the next one.
@@ -18,7 +19,8 @@ ONE_BY_ONE = ["-n2", "--dist=load", "--maxschedchunk=1"]
 RUNS: list[tuple[str, str, str, list[str]]] = [
     ("SQLite", "sqlite", ORDINARY, BY_FILE),
     ("PostgreSQL", "postgresql", ORDINARY, BY_FILE),
-    ("real processes and browsers", "sqlite", "stack or browser", ONE_BY_ONE),
+    ("real processes and browsers", "sqlite", "(stack or browser) and not alone", ONE_BY_ONE),
+    ("measurements", "sqlite", "alone", []),
 ]
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 import redis
 
-from tests import services
+from tests import services, wrong_clock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -128,13 +128,17 @@ class Stack:
         """Run a command with --json and return what it printed."""
         return json.loads(self.manage(*arguments, "--json").stdout)
 
-    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own, logging to ``<name>.log``."""
+    def start(self, name: str, *command: str, clock: str = "") -> subprocess.Popen[bytes]:
+        """Start a process in a group of its own, logging to ``<name>.log``.
+
+        ``clock`` is how wrong its clock is, such as ``+10m``.
+        """
         log = (self.folder / f"{name}.log").open("ab")
+        python = wrong_clock.command_prefix(clock) if clock else [sys.executable, "-m"]
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [*python, *command],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | (wrong_clock.WITHOUT_MONOTONIC if clock else {}),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -145,14 +149,34 @@ class Stack:
 
     def start_worker(self, name: str = "worker", concurrency: int = 1) -> subprocess.Popen[bytes]:
         """Start ``celery worker`` and wait until it is ready."""
-        ready_before = self.log(name).count(" ready.")
-        process = self.start(
-            name,
-            *("celery", "-A", "config", "worker", "--loglevel", "INFO"),
-            *("--concurrency", str(concurrency), "--hostname", f"{name}@test"),
+        return self.start_workers(name, concurrency=concurrency)[0]
+
+    def start_workers(
+        self, *names: str, concurrency: int = 1, clocks: dict[str, str] | None = None
+    ) -> list[subprocess.Popen[bytes]]:
+        """Start several at once, some with a wrong clock, and wait until all are ready."""
+        ready_before = self._count_ready(names)
+        processes = [
+            self.start(
+                name,
+                *("celery", "-A", "config", "worker", "--loglevel", "INFO"),
+                *("--concurrency", str(concurrency), "--hostname", f"{name}@test"),
+                clock=(clocks or {}).get(name, ""),
+            )
+            for name in names
+        ]
+        self.wait_for(
+            lambda: all(
+                now > before
+                for now, before in zip(self._count_ready(names), ready_before, strict=True)
+            ),
+            60,
+            f"{', '.join(names)} ready",
         )
-        self.wait_for(lambda: self.log(name).count(" ready.") > ready_before, 30, f"{name} ready")
-        return process
+        return processes
+
+    def _count_ready(self, names: tuple[str, ...]) -> list[int]:
+        return [self.log(name).count(" ready.") for name in names]
 
     def start_beat(self, name: str = "beat") -> subprocess.Popen[bytes]:
         """Start ``celery beat``."""

@@ -79,6 +79,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(
     assert len(texts) >= 699
 
 
+@pytest.mark.alone
 def test_no_rolling_window_holds_more_than_the_limit_and_most_of_it_is_used(
     stack: Stack, sendgrid: StandIn
 ) -> None:
