@@ -47,6 +47,7 @@ def permits_of(entries: list[LedgerEntry]) -> list[float]:
 
 
 def share_used(times: list[float], limit: int) -> float:
+    """How much of a limit was used from the first message to the last, the first burst included."""
     return (len(times) - 1) / ((times[-1] - times[0]) / WINDOW * limit)
 
 
@@ -63,7 +64,7 @@ def test_workers_whose_clocks_are_wrong_keep_the_limit_and_use_it(
     stack: Stack, sendgrid: StandIn
 ) -> None:
     services.require(faketime=services.find_binary("faketime"))
-    import_customers(stack, customers=300)
+    import_customers(stack, customers=600)
     campaign = create_campaign(stack, send_rate_limit_emails=100)
     clocks = {"ahead": "+10m", "behind": "-10m"}
     stack.start_workers("right", *clocks, clocks=clocks)
@@ -116,10 +117,10 @@ def test_a_provider_limit_holds_over_all_campaigns_and_counts_segments(
     least_used: float,
 ) -> None:
     stack.environment |= {"EMAIL_PROVIDER_RATE_LIMIT": "100", "SMS_PROVIDER_RATE_LIMIT": "40"}
-    import_customers(stack, customers=150, with_phone=50)
+    import_customers(stack, customers=250, with_phone=50)
     campaigns = [create_campaign(stack, sms=TWO_SEGMENTS) for _ in range(2)]
     for delay in delays:
-        several = random.Random(delay).sample(range(150), 30)
+        several = random.Random(delay).sample(range(250), 50)
         sendgrid.behave("slow", seconds=delay, recipients=[email_of(n) for n in several])
     stack.start_workers("first", "second", concurrency=3)
     stack.start_beat()
