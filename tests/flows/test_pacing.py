@@ -15,7 +15,7 @@ from tests.standins.ledger import LedgerEntry
 
 pytestmark = pytest.mark.stack
 
-WINDOW = 6.0
+WINDOW = 8.0
 # A new rate has five seconds (M-3); it needs less.
 EFFECT_SECONDS = 2.0
 TWO_SEGMENTS = "{{ customer.first_name }}: {{ offer.title }} " + "with olives " * 13
@@ -47,8 +47,12 @@ def permits_of(entries: list[LedgerEntry]) -> list[float]:
 
 
 def share_used(times: list[float], limit: int) -> float:
-    """How much of a limit was used from the first message to the last, the first burst included."""
-    return (len(times) - 1) / ((times[-1] - times[0]) / WINDOW * limit)
+    """The largest share of a limit in a stretch of two windows, without the burst at the start.
+
+    A machine that is busy otherwise stalls now and then; a pace that wastes never gets that far.
+    """
+    after_burst = [moment for moment in times if moment > times[0] + 0.5]
+    return most_in_a_window(after_burst, 2 * WINDOW) / (2 * limit)
 
 
 def change_rate(stack: Stack, campaign: int, rate: int) -> float:
@@ -147,12 +151,14 @@ def test_a_provider_limit_holds_over_all_campaigns_and_counts_segments(
 
 @pytest.mark.alone
 @pytest.mark.parametrize(
-    ("large_rate", "small_rate", "seconds"), [(100, 60, 4.0), (0, 0, 2.0)], ids=["limits", "none"]
+    ("large_rate", "small_rate", "seconds"),
+    [(100, 60, 40 / 60 * WINDOW), (0, 0, 2.0)],
+    ids=["limits", "none"],
 )
 def test_a_small_campaign_beside_a_large_one_takes_no_longer_than_alone(
     stack: Stack, sendgrid: StandIn, large_rate: int, small_rate: int, seconds: float
 ) -> None:
-    """Forty emails at sixty in a window of six seconds take four seconds; without a limit, none."""
+    """Forty emails at sixty a window take two thirds of one; without a limit, next to nothing."""
     audience = 300 if large_rate else 3000
     import_customers(stack, customers=audience, tagged=40, tag="regulars")
     large = create_campaign(stack, subject="large", send_rate_limit_emails=large_rate)
@@ -201,8 +207,9 @@ def test_a_changed_rate_takes_effect_within_five_seconds(stack: Stack, sendgrid:
         between(raised, lowered),
         between(lowered, over),
     )
-    print(f"no limit to 60: {len(first)}; to 300, in 3 of 6 s: {len(second)}; to 30: {len(third)}")
+    print(f"no limit to 60: {len(first)}; to 300, in 3 s: {len(second)}; to 30: {len(third)}")
     assert 0.9 * 60 <= most_in_a_window(first, WINDOW) <= 60
-    assert 0.9 * 150 <= len(second) <= 160
+    expected = 300 * 3 / WINDOW
+    assert 0.9 * expected <= len(second) <= 1.1 * expected
     assert most_in_a_window(second, WINDOW) <= 300
     assert len(third) <= 30
