@@ -66,7 +66,7 @@ OFTEN_DELIVERY = [
 ]
 # What only a person, and what only a provider's report, may bring about.
 AFTER_RETRY = {"failed": {"pending"}}
-AFTER_REPORT = {"failed": {"sent"}, "cancelled": {"sent"}}
+AFTER_REPORT = {status: {"sent"} for status in ("failed", "cancelled", "skipped")}
 ACCEPTED = Answer(AnswerKind.ACCEPTED, 202, provider_id="m")
 REFUSED = Answer(AnswerKind.REFUSED, 400)
 # How a provider feels: what it may answer to each message of a call.
