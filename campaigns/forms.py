@@ -1,5 +1,6 @@
 """The forms of the campaign pages; each checks what it reads and writes nothing."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -49,6 +50,16 @@ COLUMNS = frozenset(
 # The errors of one template that are shown at once.
 MOST_ERRORS = 5
 AUDIENCE_FIELDS = ("target_all", "target_segments", "excluded_segments")
+
+
+def add_content_errors(form: forms.BaseForm, cleaned: Mapping[str, Any]) -> None:
+    """Name every error of the three templates at its field and line (R-1)."""
+    contents = {name: cleaned.get(name) or "" for name in CONTENT_FIELDS}
+    if not contents["email_content"].strip() and not contents["sms_content"].strip():
+        form.add_error("email_content", "Write an email, a text message, or both.")
+    for name, source in contents.items():
+        for error in examine_template(source, field=name).errors[:MOST_ERRORS]:
+            form.add_error(name, error.message)
 
 
 class SegmentsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
@@ -177,12 +188,7 @@ class CampaignForm(AudienceForm):
     def clean(self) -> dict[str, Any]:
         """Name every error of the three templates at its field and line (R-1)."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        contents = {name: cleaned.get(name) or "" for name in CONTENT_FIELDS}
-        if not contents["email_content"].strip() and not contents["sms_content"].strip():
-            self.add_error("email_content", "Write an email, a text message, or both.")
-        for name, source in contents.items():
-            for error in examine_template(source, field=name).errors[:MOST_ERRORS]:
-                self.add_error(name, error.message)
+        add_content_errors(self, cleaned)
         if cleaned.get("has_qr_code") and not cleaned.get("offer_title", "").strip():
             self.add_error("offer_title", "Say what the coupon is worth: customers see this.")
         return cleaned

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from campaigns.content.placeholders import PLACEHOLDERS, build_context, sample_context
-from campaigns.content.rendering import RenderedEmail
+from campaigns.content.rendering import RenderedEmail, compile_campaign
 from campaigns.delivery.prepare import compiled_messages, tags_by_customer
 from campaigns.models import Campaign
 from customers.models import Customer
@@ -44,6 +44,28 @@ def preview_campaign(*, campaign: Campaign, customer: Customer | None = None) ->
         html=_with_own_images(email, context) if email else "",
         text=email.text if email else "",
         sms=compiled.render_sms(context) if campaign.sms_content.strip() else "",
+    )
+
+
+def preview_content(
+    *, subject: str, email_content: str, sms_content: str, offer: Mapping[str, str]
+) -> Preview:
+    """Return both messages of no campaign yet, filled in for a sample person.
+
+    ``offer`` holds the fields of ``offer.*`` that are known. Nothing is read from the database.
+    Raises DomainError when a template does not fill in.
+    """
+    compiled = compile_campaign(
+        subject=subject, email_content=email_content, sms_content=sms_content
+    )
+    context = sample_context()
+    context["offer"] = {**dict.fromkeys(context["offer"], ""), **offer}
+    email = compiled.render_email(context) if email_content.strip() else None
+    return Preview(
+        subject=email.subject if email else "",
+        html=_with_own_images(email, context) if email else "",
+        text=email.text if email else "",
+        sms=compiled.render_sms(context) if sms_content.strip() else "",
     )
 
 

@@ -22,6 +22,12 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
                 ("campaigns.view_campaign",),
             ),
             (
+                "Templates",
+                "dashboard_customize",
+                "admin:campaigns_messagetemplate_changelist",
+                ("campaigns.view_messagetemplate",),
+            ),
+            (
                 "Deliveries",
                 "outbox",
                 "admin:campaigns_delivery_changelist",

@@ -9,7 +9,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter
 
-from campaigns.admin import audience, live, moves, preview, report, sending, unconfirmed, who
+from campaigns.admin import (
+    audience,
+    gallery,
+    live,
+    moves,
+    preview,
+    report,
+    sending,
+    unconfirmed,
+    who,
+)
 from campaigns.admin.columns import CampaignColumns
 from campaigns.admin.page import SEND, back_to, rights, signed_in
 from campaigns.check_campaign import check_campaign
@@ -81,6 +91,7 @@ class CampaignAdmin(CampaignColumns):
             ("unconfirmed", unconfirmed.settle),
             ("who", who.page),
             ("duplicate", moves.duplicate),
+            ("save_as_template", gallery.save_as_template),
             ("report", report.page),
             ("report.csv", report.summary_csv),
             ("report.json", report.as_json),
@@ -95,7 +106,16 @@ class CampaignAdmin(CampaignColumns):
             for name, view in pages
         ]
         poll = path("live/", self.admin_site.admin_view(live.poll), name="campaigns_campaign_live")
-        return [poll, *own, *super().get_urls()]
+        return [poll, *gallery.urls(self.admin_site), *own, *super().get_urls()]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Offer something to start from before the empty form."""
+        if request.method != "POST" and "blank" not in request.GET:
+            return gallery.show_gallery(request)
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
 
     # --- The form -------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ ADD = "campaigns.add_campaign"
 SEND = "campaigns.send_campaign"
 # Whoever looks up what became of a person's messages sees both.
 VIEW_DELIVERIES = ("campaigns.view_delivery", "customers.view_customer")
+VIEW_TEMPLATES = "campaigns.view_messagetemplate"
+ADD_TEMPLATES = "campaigns.add_messagetemplate"
 
 CampaignView = Callable[..., HttpResponseBase]
 
@@ -94,6 +96,7 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "change": has(CHANGE),
         "send": has(SEND),
         "delete": has("campaigns.delete_campaign"),
+        "save_template": has(ADD_TEMPLATES),
         "see_deliveries": has("campaigns.view_delivery"),
         "see_who": request.user.has_perms(VIEW_DELIVERIES),
     }

@@ -49,6 +49,15 @@ def check_content(
     return list(dict.fromkeys(problems))
 
 
+def shows_code(*, email_content: str, sms_content: str) -> bool:
+    """Tell whether one of the messages has a place for the customer's code."""
+    messages = {"email_content": email_content, "sms_content": sms_content}
+    return any(
+        not examine_template(source, field=field).placeholders.isdisjoint(CODE_PLACEHOLDERS)
+        for field, source in messages.items()
+    )
+
+
 def _check_presence(fields: dict[str, str]) -> Iterator[Problem]:
     has_email = bool(fields["email_content"].strip())
     if not has_email and not fields["sms_content"].strip():

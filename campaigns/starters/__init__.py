@@ -128,7 +128,9 @@ STARTERS = (
         name="monday_special",
         title="Monday special",
         description="Fills the quietest day of the week. Any other day works as well.",
-        subject="Nobody should cook on a Monday{% if offer.value %}: {{ offer.value }} off{% endif %}",
+        subject=(
+            "Nobody should cook on a Monday{% if offer.value %}: {{ offer.value }} off{% endif %}"
+        ),
         sms_content=_TEXT.format(words="Monday special, half price on any pizza."),
         offer_title="Half price on any pizza, every Monday",
         offer_value="50%",
@@ -146,7 +148,7 @@ STARTERS = (
             "Thank you{% if customer.first_name %}, {{ customer.first_name }}{% endif %}. "
             "Your next coffee is on us"
         ),
-        sms_content=_TEXT.format(words="Thank you for coming back. Your next coffee is on us."),
+        sms_content=_TEXT.format(words="Thank you! Your next coffee is on us."),
         offer_title="Your next coffee is on us",
         offer_value="Free coffee",
         offer_terms=(

@@ -94,6 +94,7 @@ def test_a_draft_is_written_looked_at_and_sent_through_the_confirm_page(
     page = signed_in
     page.goto(f"{live_server.url}/admin/")
     page.get_by_role("link", name="New campaign").click()
+    page.get_by_role("link", name="Blank").click()
     page.fill("#id_name", "Pizza week")
     page.fill("#id_subject", "20% off, {{ customer.first_name }}")
     page.fill(
