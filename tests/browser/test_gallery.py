@@ -61,6 +61,9 @@ def test_the_pages_fit_the_screen(signed_in, live_server, width) -> None:  # noq
     for address in (GALLERY, TEMPLATES, f"{TEMPLATES}{template.pk}/change/", f"{TEMPLATES}add/"):
         page.goto(live_server.url + address)
         assert is_as_wide_as_the_screen(page), address
+    page.goto(live_server.url + TEMPLATES)
+    row = page.locator("#result_list td", has=page.locator(".hb-thumbnail")).bounding_box()
+    assert row["height"] > page.locator(".hb-thumbnail").bounding_box()["height"]
 
 
 def test_a_campaign_becomes_a_template_and_the_template_a_campaign(
