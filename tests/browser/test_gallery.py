@@ -5,7 +5,6 @@ from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign, MessageTemplate
 from campaigns.starters import STARTERS, find_starter
-from tests.browser.test_campaigns import signed_in  # noqa: F401 (a fixture)
 from tests.factories import OfferFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -28,7 +27,7 @@ def is_as_wide_as_the_screen(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_two_clicks_lead_from_home_to_a_filled_draft(signed_in, live_server) -> None:  # noqa: F811
+def test_two_clicks_lead_from_home_to_a_filled_draft(signed_in, live_server) -> None:
     page = signed_in
     page.goto(f"{live_server.url}/admin/")
     page.get_by_role("link", name="New campaign").click()
@@ -40,7 +39,7 @@ def test_two_clicks_lead_from_home_to_a_filled_draft(signed_in, live_server) -> 
     assert Campaign.objects.get().template_name == "monday_special"
 
 
-def test_every_picture_of_the_gallery_shows_its_message(signed_in, live_server) -> None:  # noqa: F811
+def test_every_picture_of_the_gallery_shows_its_message(signed_in, live_server) -> None:
     kept()
     page = signed_in
     page.goto(live_server.url + GALLERY)
@@ -54,7 +53,7 @@ def test_every_picture_of_the_gallery_shows_its_message(signed_in, live_server) 
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_pages_fit_the_screen(signed_in, live_server, width) -> None:  # noqa: F811
+def test_the_pages_fit_the_screen(signed_in, live_server, width) -> None:
     template = kept("A template with a name that is rather long for a phone and its list")
     page = signed_in
     page.set_viewport_size({"width": width, "height": 844})
@@ -67,7 +66,7 @@ def test_the_pages_fit_the_screen(signed_in, live_server, width) -> None:  # noq
 
 
 def test_a_campaign_becomes_a_template_and_the_template_a_campaign(
-    signed_in,  # noqa: F811
+    signed_in,
     live_server,
 ) -> None:
     campaign = OfferFactory(campaign__name="Pizza week", title="20% off").campaign

@@ -85,7 +85,9 @@ def test_picking_nonsense_leads_back_with_a_sentence(marketing, post) -> None:
 
 
 def test_looking_makes_no_draft(marketing) -> None:
-    assert marketing.get(START).url == ADD
+    response = marketing.get(START, {"starter": "birthday"}, follow=True)
+    assert response.redirect_chain == [(ADD, 302)]
+    assert said(response) == []
     assert not Campaign.objects.exists()
 
 
