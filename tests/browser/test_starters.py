@@ -63,8 +63,10 @@ def painted_contrast(picture: Image.Image, box: list[float]) -> float:
 
     Thin letters are never painted in their full colour, so this is less than the computed one.
     """
-    pixels = picture.convert("RGB").crop(tuple(round(edge) for edge in box)).getdata()
-    shades = sorted(luminance(pixel) for pixel in set(pixels))
+    colours = (
+        picture.convert("RGB").crop(tuple(round(edge) for edge in box)).getcolors(maxcolors=1 << 20)
+    )
+    shades = sorted(luminance(colour) for _, colour in colours)
     return (shades[-1] + 0.05) / (shades[0] + 0.05)
 
 
