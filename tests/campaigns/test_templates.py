@@ -128,7 +128,7 @@ def test_a_template_or_a_starter_that_is_not_there_makes_no_draft() -> None:
 
 def grant() -> None:
     """Run the data migration on the tables as they are."""
-    name = "0006_message_template"
+    name = "0007_message_template"
     migration = importlib.import_module(f"campaigns.migrations.{name}")
     state = MigrationLoader(connection).project_state(("campaigns", name))
     migration.grant_templates_to_marketing(state.apps, SimpleNamespace(connection=connection))
