@@ -18,6 +18,8 @@ DEMO_ENVIRONMENT = {
     "DEFAULT_PHONE_REGION": "US",
     "TIME_ZONE": "America/New_York",
     "CURRENCY": "USD",
+    "SMS_SENDING_HOURS": "always",  # people try things out at night too
+    "FREQUENCY_CAP": "",
     "DATABASE_URL": "",
     "REDIS_URL": "",
     "EMAIL_BACKEND": "",
