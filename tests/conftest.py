@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests import services
 from tests.settings import TEST_DATABASE
+from tests.standins.client import StandIn
 
 FLAGS = [
     "--no-sandbox",
@@ -44,6 +45,20 @@ def page(browser: Browser) -> Iterator[Page]:
     context.set_default_timeout(15_000)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def sendgrid() -> Iterator[StandIn]:
+    """A SendGrid of its own, in a process of its own."""
+    with StandIn("sendgrid") as standin:
+        yield standin
+
+
+@pytest.fixture
+def twilio() -> Iterator[StandIn]:
+    """A Twilio of its own, in a process of its own."""
+    with StandIn("twilio") as standin:
+        yield standin
 
 
 def pytest_configure() -> None:

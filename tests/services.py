@@ -90,6 +90,7 @@ class PrivatePostgres:
         if self.as_user:
             shutil.chown(self.folder, "nobody")
         self._run("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust")
+        self.is_running = False
         self.start()
         atexit.register(self.remove)
 
@@ -106,9 +107,11 @@ class PrivatePostgres:
         options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
         data, log = str(self.folder / "data"), str(self.folder / "log")
         self._run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        self.is_running = True
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+        self.is_running = False
 
     def remove(self) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):  # a test stopped it already
@@ -163,9 +166,14 @@ def postgres_url() -> str | None:
     for url in filter(None, [_given_database, usual]):
         if url.startswith("postgres") and _postgres_answers(url):
             return url
-    if find_binary("initdb"):
-        return PrivatePostgres().url
-    return None
+    server = postgres_server()
+    return server.url if server else None
+
+
+@functools.cache
+def postgres_server() -> PrivatePostgres | None:
+    """A private PostgreSQL where the binaries are at hand, or None."""
+    return PrivatePostgres() if find_binary("initdb") else None
 
 
 @functools.cache

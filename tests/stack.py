@@ -66,7 +66,14 @@ def _migrated_file() -> Path:
 class Stack:
     """One installation. ``kind`` is sqlite (with the file broker) or postgresql (with Redis)."""
 
-    def __init__(self, kind: str, *, redis_url: str | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        redis_url: str | None = None,
+        postgres_url: str | None = None,
+        **environment: str,
+    ) -> None:
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix="handbill-stack-"))
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -86,7 +93,7 @@ class Stack:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         if kind == "postgresql":
-            server = services.postgres_url()
+            server = postgres_url or services.postgres_url()
             assert server, "no PostgreSQL was found"
             self._admin_url = server
             template = _migrated_database(server)

@@ -20,18 +20,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def sendgrid() -> Iterator[StandIn]:
-    with StandIn("sendgrid") as standin:
-        yield standin
-
-
-@pytest.fixture
-def twilio() -> Iterator[StandIn]:
-    with StandIn("twilio") as standin:
-        yield standin
-
-
-@pytest.fixture
 def stack(kind: str, sendgrid: StandIn, twilio: StandIn) -> Iterator[Stack]:
     """An installation whose providers are the stand-ins; quick retries, no limits but its own."""
     environment = {

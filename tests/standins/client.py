@@ -158,6 +158,10 @@ class StandIn:
         self._control("POST", "/_reset")
         self._entries.clear()
 
+    def obey(self) -> None:
+        """Forget every rule, and keep the ledger."""
+        self._control("POST", "/_obey")
+
     def stats(self) -> dict[str, int]:
         """Counts: requests, connections, arrived and accepted messages."""
         return self._control("GET", "/_stats")

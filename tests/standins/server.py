@@ -5,6 +5,7 @@ control API answers on a port of its own, so that the provider's can be closed, 
 
     GET  /_ledger?since=0   what arrived        POST /_behave   a rule, as JSON
     GET  /_stats            counts              POST /_reset    forget ledger and rules
+    POST /_obey             forget the rules
     POST /_listen           {"open": false} refuses connections until {"open": true}
 """
 
@@ -201,6 +202,8 @@ class Server:
         content = json.loads(request.body or b"{}")
         if request.path == "/_reset":
             self.reset()
+        elif request.path == "/_obey":
+            self.rules.clear()
         elif request.path == "/_behave":
             self.rules.append(Rule(**content))
         elif request.path == "/_listen" and content["open"]:
