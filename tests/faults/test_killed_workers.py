@@ -30,7 +30,7 @@ def test_twenty_kills_lose_nothing_and_repeat_only_what_was_being_called(
     sendgrid.behave("slow", seconds=0.05)
     twilio.behave("slow", seconds=0.05)
     campaign = create_campaign(stack, sms=SMS)
-    workers = [stack.start_worker("first"), stack.start_worker("second")]
+    workers = stack.start_workers("first", "second")
     stack.start_beat()
     stack.manage("send_campaign", campaign)
     started = time.monotonic()

@@ -1,0 +1,110 @@
+"""People unsubscribe and staff pause while a campaign is being sent (C-7, M-2, D-3)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.faults.invariants import check_consent, check_invariants
+from tests.flows.business import create_campaign, email_of, import_customers, phone_of
+from tests.stack import Stack
+from tests.standins.client import StandIn
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+WORKERS = 2
+CALLS_AT_ONCE = 10 * WORKERS
+# PROVIDER_TIMEOUT_SECONDS of the stack: no call lasts longer.
+LONGEST_CALL_SECONDS = 2
+# Prints one JSON object for each event, with the time just after its commit.
+PEOPLE = """
+import json, random, time
+from campaigns.lifecycle import pause_campaign, resume_campaign
+from campaigns.models import Delivery
+from customers.consent import record_consent
+from customers.models import Customer
+chance = random.Random({seed})
+
+def say(**event):
+    print(json.dumps(event | {{"at": time.time()}}))
+
+def opt_out(people, channel):
+    record_consent(
+        customer_ids=[pk for pk, _ in people], channel=channel, action="opt_out", source="test"
+    )
+    say(what="opt_out", channel=channel, names=[name for _, name in people])
+
+def wait_until_left(count):
+    while Delivery.objects.filter(status__in=["pending", "sending"]).count() > count:
+        time.sleep(0.02)
+
+people = list(Customer.objects.values_list("pk", "first_name"))
+for number in chance.sample(range(len(people)), 100):
+    opt_out([people[number]], chance.choice(["email", "sms"]))
+    time.sleep(chance.uniform(0, 0.03))
+for left in (1500, 1000):
+    wait_until_left(left)
+    pause_campaign(campaign_id={campaign})
+    say(what="pause")
+    time.sleep(3)
+    say(what="resume")
+    resume_campaign(campaign_id={campaign})
+wait_until_left(800)
+# Half of those who still wait, at one instant.
+opt_out(
+    [
+        (row.customer_id, row.customer.first_name)
+        for row in Delivery.objects.filter(channel="email", status__in=["pending", "sending"])
+        .select_related("customer")
+        if row.customer_id % 2
+    ],
+    "email",
+)
+"""
+
+
+def test_consent_and_pause_hold_from_their_commit_on(
+    stack: Stack, sendgrid: StandIn, twilio: StandIn
+) -> None:
+    import_customers(stack, customers=2500, with_phone=150)
+    for standin in (sendgrid, twilio):
+        standin.behave("slow", seconds=0.05)
+    campaign = create_campaign(stack, sms="{{ offer.title }} {{ coupon_url }}")
+    stack.start_workers(*(f"worker-{number}" for number in range(WORKERS)))
+    stack.start_beat()
+    stack.manage("send_campaign", campaign)
+    stack.wait_for_status(campaign, "sending", 30)
+    said = stack.manage("shell", "-c", PEOPLE.format(seed=7, campaign=campaign)).stdout
+    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    stack.wait_for_status(campaign, "completed", 60)
+
+    ledger = [*sendgrid.ledger(), *twilio.ledger()]
+    opted_out = addresses_of(events)
+    under_way, latest = check_consent(ledger, opted_out, seconds=LONGEST_CALL_SECONDS)
+    at_once = addresses_of(events[-1:])
+    assert len(at_once) > 200
+    assert check_consent(ledger, at_once, seconds=LONGEST_CALL_SECONDS)[0] <= CALLS_AT_ONCE
+    pauses = [event["at"] for event in events if event["what"] in {"pause", "resume"}]
+    arrivals = [entry.arrived_at for entry in ledger]
+    for paused, resumed in zip(pauses[::2], pauses[1::2], strict=True):
+        during = [at - paused for at in arrivals if paused < at < resumed]
+        assert len(during) <= CALLS_AT_ONCE
+        assert max(during, default=0) <= LONGEST_CALL_SECONDS
+        print(f"paused for {resumed - paused:.1f} s: {len(during)} under way still arrived")
+    figures = check_invariants(stack, campaign, customers=2500, sendgrid=sendgrid, twilio=twilio)
+    assert figures.twice == {"email": 0, "sms": 0}
+    skipped = stack.value("SELECT count(*) FROM campaigns_delivery WHERE code = 'unsubscribed'")
+    assert skipped > 200
+    print(
+        f"{len(opted_out)} opted out, {under_way} of them while being called, "
+        f"the latest {latest:.2f} s before it arrived: {figures}"
+    )
+
+
+def addresses_of(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Return address → time after the commit of its owner's opt-out."""
+    return {
+        (email_of if event["channel"] == "email" else phone_of)(int(name[3:])): event["at"]
+        for event in events
+        if event["what"] == "opt_out"
+        for name in event["names"]
+    }
