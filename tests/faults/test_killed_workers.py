@@ -25,11 +25,11 @@ def test_twenty_kills_lose_nothing_and_repeat_only_what_was_being_called(
     stack: Stack, sendgrid: StandIn, twilio: StandIn
 ) -> None:
     chance = random.Random(SEED)
-    import_customers(stack, customers=10_000, with_phone=500)
-    # As slow as real providers are: most kills hit a call.
-    sendgrid.behave("slow", seconds=0.05)
+    import_customers(stack, customers=10_000, with_phone=800)
+    # As slow as real providers are: most kills hit a call. The limit makes it last until the end.
+    sendgrid.behave("slow", seconds=0.1)
     twilio.behave("slow", seconds=0.05)
-    campaign = create_campaign(stack, sms=SMS)
+    campaign = create_campaign(stack, sms=SMS, send_rate_limit_emails=4500)
     workers = stack.start_workers("first", "second")
     stack.start_beat()
     stack.manage("send_campaign", campaign)
@@ -45,6 +45,8 @@ def test_twenty_kills_lose_nothing_and_repeat_only_what_was_being_called(
         kills.append(Interruption(at=time.time()))
         stack.kill(workers[victim])
         workers[victim] = stack.start_worker(f"after-kill-{number}")
+    sendgrid.obey()
+    stack.execute("UPDATE campaigns_campaign SET send_rate_limit_emails = 0")
     stack.wait_for_status(campaign, "completed", 120)
     took = time.monotonic() - started
     figures = check_invariants(
