@@ -100,6 +100,38 @@ def test_consent_and_pause_hold_from_their_commit_on(
     )
 
 
+CANCEL = """
+import time
+from campaigns.lifecycle import cancel_campaign
+cancel_campaign(campaign_id={campaign})
+print(time.time())
+"""
+
+
+def test_nothing_leaves_a_cancelled_campaign_but_what_was_being_called(
+    stack: Stack, sendgrid: StandIn
+) -> None:
+    import_customers(stack, customers=1500)
+    sendgrid.behave("slow", seconds=0.05)
+    campaign = create_campaign(stack)
+    stack.start_workers(*(f"worker-{number}" for number in range(WORKERS)))
+    stack.start_beat()
+    stack.manage("send_campaign", campaign)
+    sendgrid.wait_for(lambda standin: standin.stats()["accepted"] > 50)
+    said = stack.manage("shell", "-c", CANCEL.format(campaign=campaign)).stdout
+    cancelled_at = float(said.splitlines()[-1])
+    waiting = "SELECT count(*) FROM campaigns_delivery WHERE status IN ('pending', 'sending')"
+    took = stack.wait_for(lambda: stack.value(waiting) == 0, 30, "nothing waits any more")
+    figures = check_invariants(
+        stack, campaign, customers=1500, sendgrid=sendgrid, status="cancelled"
+    )
+    late = [e for e in sendgrid.ledger() if e.arrived_at > cancelled_at]
+    assert len(late) <= CALLS_AT_ONCE
+    assert figures.rows["email", "cancelled"] > 100
+    assert figures.arrived["email"] == figures.rows["email", "sent"]
+    print(f"cancelled, {len(late)} under way still arrived, quiet after {took:.1f} s: {figures}")
+
+
 def addresses_of(events: list[dict[str, Any]]) -> dict[str, float]:
     """Return address → time after the commit of its owner's opt-out."""
     return {
