@@ -13,9 +13,8 @@ QUICK = {
     "LEASE_SECONDS": "6",
     "UNCONFIRMED_GRACE_SECONDS": "1",
     "RETRY_BACKOFF_SECONDS": "1,2,3",
-    # A fault makes many messages fail in a row, and these tests run at night too.
+    # A fault makes many messages fail in a row.
     "FAILURES_BEFORE_PAUSE": "0",
-    "SMS_SENDING_HOURS": "",
 }
 
 

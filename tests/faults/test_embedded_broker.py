@@ -72,5 +72,7 @@ def test_broken_files_and_a_killed_worker_lose_nothing(
         interruptions=[killed],
     )
     assert figures.rows["email", "sent"] == 1200
-    assert "dropped a broken message file" in stack.log("survivor")
-    print(f"embedded, {written} broken files, one kill: {figures}")
+    logs = "".join(stack.log(name) for name in ("survivor", "victim", "successor"))
+    dropped = logs.count("dropped a broken message file")
+    assert dropped > 10
+    print(f"embedded, {written} broken files, {dropped} dropped, one kill: {figures}")

@@ -37,7 +37,7 @@ def test_twenty_kills_lose_nothing_and_repeat_only_what_was_being_called(
     stack.wait_for_status(campaign, "sending", 30)
     kills = []
     for number in range(KILLS):
-        time.sleep(chance.uniform(0, 1.5))
+        time.sleep(chance.uniform(0, 1.0))
         assert stack.value(f"SELECT status FROM campaigns_campaign WHERE id = {campaign}") == (
             "sending"
         )
