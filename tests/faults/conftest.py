@@ -53,7 +53,7 @@ def make_stack(sendgrid: StandIn, twilio: StandIn) -> Iterator[Callable[..., Sta
     environment = {**sendgrid.environment(), **twilio.environment(), **QUICK}
     with ExitStack() as running:
         yield lambda kind, **options: running.enter_context(
-            running_stack(kind, **environment, **options)
+            running_stack(kind, **(environment | options))
         )
 
 
