@@ -177,6 +177,12 @@ def postgres_server() -> PrivatePostgres | None:
 
 
 @functools.cache
+def redis_server() -> PrivateRedis | None:
+    """A private Redis where the binary is at hand, or None."""
+    return PrivateRedis() if find_binary("redis-server") else None
+
+
+@functools.cache
 def redis_url() -> str | None:
     """The address of a Redis database that this process may fill and flush, or None.
 
@@ -184,8 +190,8 @@ def redis_url() -> str | None:
     """
     if _given_redis:
         return _following(_given_redis, _process_number)
-    if find_binary("redis-server"):
-        return PrivateRedis().url
+    if server := redis_server():
+        return server.url
     try:
         redis.Redis(port=6379, socket_timeout=2).ping()
     except redis.RedisError:

@@ -18,18 +18,11 @@ QUICK = {
 }
 
 
-def _require(found: object, name: str) -> None:
-    if not found:
-        if services.CI:
-            pytest.fail(f"CI=true, and no {name} was found")
-        pytest.skip(f"no {name} was found")
-
-
 @pytest.fixture
 def database() -> Iterator[services.PrivatePostgres]:
     """A PostgreSQL server that a test may stop; the same one for the whole run."""
     server = services.postgres_server()
-    _require(server, "PostgreSQL to start")
+    services.require(**{"PostgreSQL to start": server})
     assert server
     yield server
     if not server.is_running:
@@ -40,7 +33,7 @@ def database() -> Iterator[services.PrivatePostgres]:
 def broker() -> Iterator[services.PrivateRedis]:
     """A Redis server that a test may stop; the same one for the whole run."""
     server = services.redis_server()
-    _require(server, "Redis to start")
+    services.require(**{"Redis to start": server})
     assert server
     yield server
     if server.process is None:
