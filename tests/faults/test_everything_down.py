@@ -10,7 +10,7 @@ from tests.flows.business import create_campaign, import_customers
 from tests.stack import Stack
 from tests.standins.client import StandIn
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
 def test_a_time_that_passed_while_all_was_down_is_made_good_once(

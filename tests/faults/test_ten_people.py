@@ -17,7 +17,7 @@ from tests.flows.business import create_campaign, import_customers
 from tests.stack import Stack
 from tests.standins.client import StandIn
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
 PEOPLE = 10
 MAKE_PEOPLE = """
 from django.contrib.auth.models import Group, User
