@@ -26,7 +26,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 class Delivery(models.Model):
     """One message to one customer on one channel.
 
-    Only ``delivery/outbox.py`` changes its status.
+    Only ``delivery/outbox/`` changes its status.
     """
 
     class Status(models.TextChoices):
