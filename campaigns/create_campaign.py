@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import CharField, TextField
 from django.utils import timezone
 
+from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign
 from config.clock import database_now
 from config.errors import DomainError
@@ -89,7 +90,8 @@ def create_campaign(
 def validate_fields(campaign: Campaign, fields: Mapping[str, Any]) -> None:
     """Check the given fields of a campaign, however odd their values.
 
-    Raises DomainError ``invalid_field`` naming the first that is wrong, or ``time_out_of_range``.
+    Raises DomainError ``invalid_field`` naming the first that is wrong, ``time_out_of_range``, or
+    the first error of a template, with its line (R-1).
     """
     for name, value in fields.items():
         is_text = isinstance(Campaign._meta.get_field(name), CharField | TextField)
@@ -108,6 +110,10 @@ def validate_fields(campaign: Campaign, fields: Mapping[str, Any]) -> None:
         ) from None
     if campaign.scheduled_for and "scheduled_for" in fields:
         require_sensible_time(campaign.scheduled_for, now=database_now())
+    for name in CONTENT_FIELDS:
+        if name in fields:
+            for refused in examine_template(fields[name], field=name).errors:
+                raise refused
 
 
 def read_campaign_file(path: Path) -> dict[str, Any]:

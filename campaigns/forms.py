@@ -18,7 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campaigns.content.templates import examine_template
+from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign
 from customers.models import Segment
 from customers.segments import ALL
@@ -35,7 +35,6 @@ OFFER_FIELDS = (
     "max_redemptions",
     "max_discount",
 )
-CONTENT_FIELDS = ("subject", "email_content", "sms_content")
 COLUMNS = frozenset(
     {
         "name",

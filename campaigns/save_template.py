@@ -6,12 +6,11 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
-from campaigns.content.templates import examine_template
+from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign, MessageTemplate
 from config.errors import DomainError
 from qrcodes.models import Offer
 
-CONTENT_FIELDS = ("subject", "email_content", "sms_content")
 OFFER_FIELDS = ("offer_title", "offer_value", "offer_terms")
 FIELDS = ("name", *CONTENT_FIELDS, *OFFER_FIELDS)
 LONGEST_NAME = 120

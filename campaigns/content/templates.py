@@ -15,6 +15,8 @@ from campaigns.content.sandbox import NotComputable, Sandbox
 from campaigns.content.slots import mark, without_controls
 
 MAX_SOURCE = {"subject": 1_000, "email_content": 500_000, "sms_content": 10_000}
+# The fields of a campaign that are templates.
+CONTENT_FIELDS = tuple(MAX_SOURCE)
 MAX_OUTPUT = {"subject": 1_000, "email_content": 500_000, "sms_content": 1_600}
 
 HTML_SANDBOX = Sandbox(autoescape=True)

@@ -119,3 +119,10 @@ def test_a_missing_file_is_an_error_with_exit_code_1(tmp_path: Path) -> None:
         call_command("create_campaign", str(tmp_path / "none.toml"), "--json", stdout=out)
     assert ended.value.code == 1
     assert json.loads(out.getvalue())["errors"][0]["code"] == "unreadable_file"
+
+
+@pytest.mark.parametrize("field", ["subject", "email_content", "sms_content"])
+def test_a_template_that_is_refused_makes_no_draft(field: str) -> None:
+    with pytest.raises(DomainError, match="line 2"):
+        create_campaign(fields=FIELDS | {field: "Hello\n{{ 'a' * 10 ** 8 }}"})
+    assert not Campaign.objects.exists()
