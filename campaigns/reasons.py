@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "unexpected": "Something went wrong that nobody foresaw: see the log.",
     # waiting
     "slow_down": "The provider asked us to wait.",
+    "another_campaign": "Another campaign is just writing to this customer: see the frequency cap.",
     "quiet_hours": "It is too late or too early for a text where this customer is.",
     # unconfirmed
     "no_answer": "The provider took the message but did not answer in time: it may have arrived.",

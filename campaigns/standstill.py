@@ -28,6 +28,8 @@ LATE = timedelta(seconds=60)
 WORKER_IS_LATE = timedelta(seconds=30)
 # Before a campaign is to start, it matters that somebody is at work.
 SOON = timedelta(hours=1)
+# Of these the provider's own notice says until when, or they last a minute.
+_NO_FAILURE = frozenset({"slow_down", "another_campaign"})
 _HOLDING = frozenset({"quiet_hours", "provider_asked_to_wait"})
 TELL = "Tell whoever runs Handbill"
 
@@ -184,7 +186,7 @@ def _gather_put_off(facts: _Facts, ids: list[int]) -> None:
         lane = (campaign, channel)
         if code == "quiet_hours":
             facts.quiet[lane] = Waiting(count, first)
-        elif code != "slow_down":  # the provider's own notice says until when
+        elif code not in _NO_FAILURE:
             before = facts.later.get(lane, Waiting(0, first))
             facts.later[lane] = Waiting(before.count + count, min(before.next_at, first))
 

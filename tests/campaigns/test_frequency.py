@@ -108,7 +108,7 @@ def test_who_is_just_being_written_to_waits_for_what_becomes_of_it(settings) -> 
     (held,) = outbox.claim(lane=lane_of(first), limit=10, token=(token := uuid.uuid4()))
     assert outbox.claim(lane=lane_of(second), limit=10, token=uuid.uuid4()) == []
     rival.refresh_from_db()
-    assert rival.status == "pending"
+    assert (rival.status, rival.code) == ("pending", "another_campaign")
     assert rival.not_before > database_now() + timedelta(seconds=50)
     outbox.hand_back(ids=[held.pk], token=token)
     Delivery.objects.update(not_before=database_now())

@@ -92,7 +92,7 @@ def _keep_those_below_the_cap(
     )
     perhaps = either - enough
     _of_customers(rows, enough).update(status=Status.SKIPPED, code="contacted_recently")
-    _of_customers(rows, perhaps).update(not_before=now + WAIT_UNDER_WAY)
+    _of_customers(rows, perhaps).update(not_before=now + WAIT_UNDER_WAY, code="another_campaign")
     return [row for row in rows if row.customer_id not in enough | perhaps]
 
 
