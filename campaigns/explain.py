@@ -120,7 +120,9 @@ def describe(
     elif delivery.status == states.UNCONFIRMED:
         code, sentence = "unconfirmed", f"{reason} {_unconfirmed(delivery, campaign, now)}"
     elif delivery.status == states.SKIPPED:
-        code, sentence = f"skipped:{delivery.code}", f"Nothing was sent. {reason}"
+        # Whoever unsubscribes between two tries may have got the first.
+        sent = "Was not tried again." if delivery.attempts else "Nothing was sent."
+        code, sentence = f"skipped:{delivery.code}", f"{sent} {reason}"
     else:
         code, sentence = f"cancelled:{delivery.code}", f"Was not sent. {reason}"
     return Answer(delivery.channel, code, sentence.strip())
@@ -142,8 +144,8 @@ def _pending(
         return "waits:turn", "Waits for its turn."
     when = readable_moment(delivery.not_before, now=now)
     reason = reason_sentence(delivery.code)
-    if delivery.code == "quiet_hours":
-        return "waits:quiet_hours", f"Waits. {reason} It leaves {when} at the earliest."
+    if delivery.code in {"quiet_hours", "another_campaign"}:
+        return f"waits:{delivery.code}", f"Waits. {reason} It leaves {when} at the earliest."
     tries = len(settings.RETRY_BACKOFF_SECONDS) + 1
     count = f", as try {delivery.attempts + 1} of {tries}" if delivery.attempts else ""
     return "waits:next_try", f"Waits. {reason} It is tried again {when}{count}."

@@ -119,6 +119,10 @@ def test_it_says_why_a_message_was_skipped_or_cancelled() -> None:
         campaign=campaign_of("cancelled"), status="cancelled", code="campaign_cancelled"
     )
     assert answer_about(skipped).sentence.startswith("Nothing was sent. Has had enough messages")
+    between_tries = DeliveryFactory(
+        campaign=campaign_of(), status="skipped", code="unsubscribed", attempts=1
+    )
+    assert answer_about(between_tries).sentence.startswith("Was not tried again. Unsubscribed")
     assert answer_about(cancelled).sentence == (
         "Was not sent. The campaign was cancelled before this message left."
     )
