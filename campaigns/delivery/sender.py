@@ -74,7 +74,8 @@ def run_turn(*, slot: int, wake: int | None = None) -> int:
 
 def _take_slot(slot: int, token: uuid.UUID, wake: int | None) -> bool:
     now = database_now()
-    length = turn_seconds() + 3 * settings.PROVIDER_TIMEOUT_SECONDS + 10
+    # A turn, the call that began at its end, and writing that down: so long a dead one keeps it.
+    length = turn_seconds() + 1.5 * settings.PROVIDER_TIMEOUT_SECONDS + 10
     free = SenderSlot.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), number=slot)
     if wake is not None:
         free = free.filter(woken_at=time_of_wake(wake))
