@@ -94,17 +94,9 @@ class Ring:
 
     def settle(self, messages: int, *, bucket: int, now: float) -> None:
         """Let ``messages`` count from now: their calls have ended."""
-        self._move(messages, bucket)
+        self.counts[bucket] = max(0, self.counts.get(bucket, 0) - messages)
         current = self.bucket(now)
         self.counts[current] = self.counts.get(current, 0) + messages
-
-    def refund(self, messages: int, *, bucket: int) -> None:
-        """Give back the permits of messages that were never called."""
-        self._move(messages, bucket)
-        self.tat -= messages * self._interval
-
-    def _move(self, messages: int, bucket: int) -> None:
-        self.counts[bucket] = max(0, self.counts.get(bucket, 0) - messages)
 
     def wait(self, now: float) -> float:
         """Return seconds until the next message may leave; 0 when one may leave now."""

@@ -135,15 +135,6 @@ def test_a_text_of_many_segments_leaves_when_the_window_has_room_for_all_of_it()
     assert ring.count_fitting([11], 2000.0) == 0
 
 
-def test_refunded_permits_are_free_again() -> None:
-    ring = Ring(limit=100, window=WINDOW)
-    free = ring.free(1000.0)
-    bucket = ring.take(free, now=1000.0, horizon=HORIZON)
-    assert ring.free(1000.0) == 0
-    ring.refund(free, bucket=bucket)
-    assert ring.free(1000.0) == free
-
-
 def send_steadily(ring: Ring, start: float, seconds: float, *, length: float = 0.2) -> list[float]:
     """One sender that takes what is free, one message a call; return when each arrived."""
     now, arrivals = start, []
@@ -172,30 +163,6 @@ def test_a_limit_changed_in_mid_run_holds_from_then_on(limits: tuple[int, int]) 
     late = [time for time in arrivals if time >= changed + WINDOW]
     expected = min(after, WINDOW / 0.2)
     assert len(late) >= 0.9 * 2 * expected
-
-
-@given(seed=st.integers(0, 2**32), limit=st.integers(1, 400))
-@settings(max_examples=30, deadline=None)
-def test_refunds_never_let_more_through_and_cost_nothing(seed: int, limit: int) -> None:
-    """Half of what is taken is never called: every permit comes back."""
-    chosen = random.Random(seed)
-    ring = Ring(limit=limit, window=WINDOW)
-    now, arrivals = 1000.0, []
-    while now < 1180.0:
-        if not ring.free(now):
-            now += min(0.25, ring.wait(now))
-            continue
-        bucket = ring.take(1, now=now, horizon=HORIZON)
-        if chosen.random() < 0.5:
-            ring.refund(1, bucket=bucket)
-            now += 0.01
-            continue
-        arrivals.append(now)
-        now += 0.05
-        ring.settle(1, bucket=bucket, now=now)
-    assert most_in_a_window(arrivals, WINDOW) <= limit
-    late = [time for time in arrivals if time >= 1060.0]
-    assert len(late) >= 0.9 * 2 * limit - 1
 
 
 @pytest.mark.parametrize(("limit", "window"), [(10, 0.5), (100, 0.5), (100, 0.9), (3, 0.9)])
