@@ -1,6 +1,7 @@
 """Whoever has had enough messages lately is left out (D-10), and the counts say so (S-4)."""
 
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,7 +11,9 @@ from django.db import connection
 
 from campaigns.audience import count_audience, freeze_next_batch
 from campaigns.delivery import outbox
+from campaigns.delivery.outbox import sending as sending_module
 from campaigns.delivery.pacing import Lane
+from campaigns.frequency import contacted_recently
 from campaigns.models import Delivery
 from config.clock import database_now
 from tests.campaigns.delivery.lanes import lane_of, sending
@@ -124,8 +127,17 @@ def test_what_may_have_arrived_counts(settings) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_campaigns_that_claim_at_once_do_not_both_get_a_customer(settings) -> None:
+def test_two_campaigns_that_claim_at_once_do_not_both_get_a_customer(
+    settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.FREQUENCY_CAP = (1, 7)
+
+    def look_and_hesitate(**asked: object) -> frozenset[int]:
+        found = contacted_recently(**asked)
+        time.sleep(0.2)  # long enough for the other to look as well
+        return found
+
+    monkeypatch.setattr(sending_module, "contacted_recently", look_and_hesitate)
     first, second = sending(20), sending(0)
     for row in Delivery.objects.filter(campaign=first):
         DeliveryFactory(campaign=second, customer=row.customer)

@@ -214,7 +214,11 @@ def test_each_reason_has_a_button_that_tries_it_again(marketing, analyst, draft)
     html = marketing.get(page("change", draft)).content.decode()
     assert "Try it again" not in html
     assert "Try the failed ones again" not in html  # what is left was given up on
-    for post in ({}, {"channel": "fax"}, {"channel": "email", "code": "nonsense"}):
+    for post in (
+        {},
+        {"channel": "fax"},
+        *({"channel": "email", "code": code} for code in ("nonsense", "given_up", "\x00")),
+    ):
         told = said(marketing.post(page("retry", draft), post, follow=True))
         assert told == ["There is no failed message left to try again."]
     back.refresh_from_db()

@@ -147,3 +147,13 @@ def test_a_counter_that_is_wrong_keeps_no_message_from_being_settled() -> None:
     Delivery.objects.update(status="failed", code="too_many_attempts")
     assert report(Delivery.objects.get()).status == "sent"
     assert counters(campaign) == (1, 0)
+
+
+def test_what_the_provider_has_is_not_claimed_again() -> None:
+    """As when a worker handed it back just before its report was looked at."""
+    campaign = sending(2)
+    reported, other = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=reported.pk).update(confirmed_at=database_now(), attempts=1)
+    (row,) = outbox.claim(lane=lane_of(campaign), limit=10, token=uuid.uuid4())
+    assert row.pk == other.pk
+    assert sweeper.sweep()["settled"] == 1

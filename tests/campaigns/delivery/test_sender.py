@@ -9,9 +9,12 @@ from django.db import OperationalError
 from campaigns.audience import freeze_next_batch
 from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms
 from campaigns.delivery import outbox, prepare, sender, sweeper, wake
+from campaigns.delivery.outcomes import Action, Outcome
+from campaigns.delivery.suppression import suppress
 from campaigns.models import Campaign, Delivery, Pace, SenderSlot
 from config.clock import database_now
 from customers.consent import record_consent
+from customers.erase_customer import erase_customer
 from customers.models import Customer
 from qrcodes.models import QRCode
 from tests.factories import CampaignFactory, CustomerFactory, OfferFactory
@@ -461,3 +464,14 @@ def test_codes_that_cannot_be_made_for_anybody_pause_and_skip_nobody(
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.PAUSED
     assert states() == {"pending": 10}
+
+
+def test_an_erased_customer_stays_erased_whatever_the_provider_says_later(
+    provider: Provider,
+) -> None:
+    start(1, email_content="", sms_content="{{ coupon_url }}")
+    row = Delivery.objects.get()
+    erase_customer(customer_id=row.customer_id, source="test")
+    refused = Outcome(Action.FAIL, "unsubscribed_at_provider", suppress=True)
+    assert suppress(channel="sms", outcomes={row.pk: refused}) == 0
+    assert Customer.objects.get().sms_consent_action == "erased"

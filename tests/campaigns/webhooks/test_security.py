@@ -185,6 +185,12 @@ def test_too_large_a_body_is_refused_unread(make, client, customer) -> None:
     assert_refused(call.post_to(client), customer, status=413)
 
 
+@everywhere
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "²"])
+def test_a_length_that_is_none_is_refused_unread(make, length, client, customer) -> None:
+    assert_refused(make().post_to(client, CONTENT_LENGTH=length), customer, status=413)
+
+
 def test_a_form_of_many_fields_is_refused(client, customer) -> None:
     form = {f"f{number}": "" for number in range(20_001)}
     call = dataclasses.replace(inbound(), body=urlencode(form).encode()[:99_999])
