@@ -12,13 +12,16 @@ from django.db.models import Q
 
 from campaigns.check_campaign import require_sendable
 from campaigns.delivery import outbox
+from campaigns.delivery.outbox import GIVEN_UP
 from campaigns.delivery.streaks import forget_stops
 from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
 from campaigns.fingerprint import fingerprint_of
 from campaigns.models import Campaign
+from campaigns.reasons import REASONS
 from config.clock import database_now
 from config.errors import DomainError
 from config.times import require_sensible_time
+from customers.models import Channel
 from qrcodes.models import Offer
 from qrcodes.offers import set_offer_state
 
@@ -163,18 +166,25 @@ def cancel_campaign(*, campaign_id: int, withdraw_codes: bool = False) -> int:
 def retry_failed(*, campaign_id: int, channel: str = "", code: str = "") -> int:
     """Try failed messages of a completed campaign again; return how many.
 
-    All but those that somebody gave up on, or those of one ``channel`` and reason ``code``. Raises
-    DomainError ``wrong_state``, or ``nothing_failed`` when there are none.
+    All, or those of one ``channel`` and reason ``code``; never those that somebody gave up on, who
+    was told that nobody is written to again. Raises DomainError ``wrong_state``, or
+    ``nothing_failed`` when there are none.
     """
+    if channel not in {"", *Channel.values} or code not in {"", *REASONS.keys() - {GIVEN_UP}}:
+        raise _nothing_failed()
     with transaction.atomic():
         # Paces, then deliveries, then their campaign, as everybody locks them.
         forget_stops(campaign_id=campaign_id)
         retried = outbox.retry_failed(campaign_id=campaign_id, channel=channel, code=code)
         _require(_reopen(campaign_id), campaign_id, "retried")
         if not retried:
-            raise DomainError("nothing_failed", "There is no failed message left to try again.")
+            raise _nothing_failed()
         wake_on_commit()
     return retried
+
+
+def _nothing_failed() -> DomainError:
+    return DomainError("nothing_failed", "There is no failed message left to try again.")
 
 
 def decide_unconfirmed(

@@ -6,12 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from campaigns import lifecycle
 from campaigns.admin.page import ADD, SEND, back_to, campaign_page, show, signed_in
 from campaigns.codes_out import codes_out
-from campaigns.delivery.outbox import GIVEN_UP
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.models import Campaign
-from campaigns.reasons import REASONS
-from config.errors import DomainError
-from customers.models import Channel
 
 
 @campaign_page(SEND, method="POST")
@@ -44,9 +40,6 @@ def unschedule(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 def retry(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Try failed messages again: all, or those of one channel and reason."""
     channel, code = request.POST.get("channel", ""), request.POST.get("code", "")
-    retryable = REASONS.keys() - {GIVEN_UP}
-    if (channel and channel not in Channel.values) or (code and code not in retryable):
-        raise DomainError("nothing_failed", "There is no failed message left to try again.")
     retried = lifecycle.retry_failed(campaign_id=campaign.pk, channel=channel, code=code)
     noun = "message is" if retried == 1 else "messages are"
     messages.success(request, f"{retried:,} failed {noun} tried again.")

@@ -246,15 +246,16 @@ def test_one_reason_on_one_channel_is_retried_alone() -> None:
     assert Delivery.objects.get(status="pending").channel == "sms"
 
 
-def test_what_somebody_gave_up_on_is_retried_only_when_it_is_meant() -> None:
+def test_what_somebody_gave_up_on_is_never_retried() -> None:
     campaign = failed_for_three_reasons()
     assert lifecycle.retry_failed(campaign_id=campaign.pk) == 3
     assert Delivery.objects.get(status="failed").code == "given_up"
     Campaign.objects.filter(pk=campaign.pk).update(status="completed")
-    with pytest.raises(DomainError) as refused:
-        lifecycle.retry_failed(campaign_id=campaign.pk)
-    assert refused.value.code == "nothing_failed"
-    assert lifecycle.retry_failed(campaign_id=campaign.pk, channel="email", code="given_up") == 1
+    for which in ({}, {"code": "given_up"}, {"channel": "fax"}, {"code": "\x00"}):
+        with pytest.raises(DomainError) as refused:
+            lifecycle.retry_failed(campaign_id=campaign.pk, **which)
+        assert refused.value.code == "nothing_failed"
+    assert Delivery.objects.get(status="failed").code == "given_up"
 
 
 def test_what_is_queued_is_what_was_checked(monkeypatch) -> None:
