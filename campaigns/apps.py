@@ -2,7 +2,12 @@
 
 from django.apps import AppConfig
 
-from customers.privacy import EncryptedColumn, register_encrypted_column, register_holding
+from customers.privacy import (
+    EncryptedColumn,
+    register_encrypted_column,
+    register_holding,
+    register_rotation,
+)
 
 
 class CampaignsConfig(AppConfig):
@@ -12,10 +17,14 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        """Have test sends follow the rotation of keys (C-2) and people's events erased (C-8)."""
-        from campaigns.models import TestSend  # noqa: PLC0415 (models load after apps)
+        """Have test sends follow the rotation of keys (C-2), and people's messages erased (C-8)."""
+        from campaigns import privacy  # noqa: PLC0415 (models load after apps)
+        from campaigns.channels.capture import rotate_captured  # noqa: PLC0415
+        from campaigns.models import TestSend  # noqa: PLC0415
         from campaigns.send_test import ADDRESS_PLACE  # noqa: PLC0415
         from campaigns.webhooks.privacy import HOLDING  # noqa: PLC0415
 
         register_encrypted_column(EncryptedColumn(TestSend, "address_encrypted", ADDRESS_PLACE))
-        register_holding(HOLDING)
+        register_rotation(rotate_captured)
+        for holding in (*privacy.HOLDINGS, HOLDING):
+            register_holding(holding)

@@ -22,6 +22,7 @@ from customers.models import Customer
 
 SWEEPER = "sweeper"  # a worker that reaches the database
 BEAT = "beat"  # beat, broker and a worker, together
+CAPTURED = "captured"  # forgetting old captured messages
 # Beat ticks every five seconds, and a tick may wait for senders: a minute is not chance.
 SILENCE = timedelta(seconds=60)
 # A page that asks for the broker must not become slow when it is away.

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from campaigns import health
+from campaigns.channels.capture import forget_old_captured
 from campaigns.delivery import sender, sweeper
 from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK
 from campaigns.webhooks import events
@@ -37,3 +38,5 @@ def sweep() -> None:
         events.process_stored_events()
         sweeper.sweep()
         events.prune_events()
+    if health.take_turn(health.CAPTURED, every=3600):
+        forget_old_captured()

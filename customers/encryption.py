@@ -83,6 +83,11 @@ def is_current(stored: str) -> bool:
     return not stored or stored.partition(".")[0] == current_key_id()
 
 
+def are_current(stored: bytes) -> bool:
+    """Tell whether the bytes of a ciphertext were made with the key that encrypts now."""
+    return stored.partition(b".")[0].decode("ascii", "replace") == current_key_id()
+
+
 def blind_index(plain: str, *, place: str) -> str:
     """Return a keyed hash of ``plain``, 64 hex digits, equal for equal texts in one place."""
     message = place.encode() + b"\x00" + plain.encode()

@@ -39,6 +39,7 @@ class EncryptedColumn:
 
 _holdings: dict[str, Holding] = {}
 _columns: dict[tuple[type[models.Model], str], EncryptedColumn] = {}
+_rotations: dict[str, Callable[[], int]] = {}
 
 
 def register_holding(holding: Holding) -> None:
@@ -51,6 +52,11 @@ def register_encrypted_column(column: EncryptedColumn) -> None:
     _columns[(column.model, column.column)] = column
 
 
+def register_rotation(rotate: Callable[[], int]) -> None:
+    """Have ``rotate`` re-encrypt what is not in a column; it returns how many values it renewed."""
+    _rotations[f"{rotate.__module__}.{rotate.__qualname__}"] = rotate
+
+
 def holdings() -> list[Holding]:
     """Return what was registered, by name."""
     return [_holdings[name] for name in sorted(_holdings)]
@@ -59,3 +65,8 @@ def holdings() -> list[Holding]:
 def encrypted_columns() -> list[EncryptedColumn]:
     """Return the columns that were registered."""
     return list(_columns.values())
+
+
+def rotations() -> list[Callable[[], int]]:
+    """Return the functions that re-encrypt what is not in a column."""
+    return list(_rotations.values())

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models, transaction
 
 from customers.encryption import (
-    current_key_id,
+    are_current,
     decrypt,
     decrypt_bytes,
     encrypt,
@@ -13,7 +13,7 @@ from customers.encryption import (
     is_current,
 )
 from customers.models import EMAIL_PLACE, PHONE_PLACE, Customer, ImportPart
-from customers.privacy import EncryptedColumn, encrypted_columns
+from customers.privacy import EncryptedColumn, encrypted_columns, rotations
 
 BATCH_ROWS = 500
 
@@ -35,7 +35,8 @@ def rotate_keys() -> int:
     Raises DecryptionError when a value's key is missing; what was done until then stays done. Safe
     to repeat, and while people work: each row is changed under its lock.
     """
-    return sum(_rotate(column) for column in (*OWN_COLUMNS, *encrypted_columns()))
+    in_columns = sum(_rotate(column) for column in (*OWN_COLUMNS, *encrypted_columns()))
+    return in_columns + sum(rotate() for rotate in rotations())
 
 
 def _rotate(column: EncryptedColumn) -> int:
@@ -62,7 +63,7 @@ def _rotate(column: EncryptedColumn) -> int:
 def _is_current(stored: Any) -> bool:
     if isinstance(stored, str):
         return is_current(stored)
-    return not stored or bytes(stored).partition(b".")[0].decode() == current_key_id()
+    return not stored or are_current(bytes(stored))
 
 
 def _reencrypt(row: models.Model, column: EncryptedColumn) -> None:

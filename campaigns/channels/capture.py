@@ -9,9 +9,9 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.mime.image import MIMEImage
 from email.utils import parseaddr
 from pathlib import Path
@@ -23,13 +23,15 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from campaigns.channels.base import Answer, AnswerKind, OutgoingSms
 from config.errors import DomainError
-from customers.encryption import DecryptionError, decrypt_bytes, encrypt_bytes
+from customers.encryption import DecryptionError, are_current, decrypt_bytes, encrypt_bytes
 from customers.models import Channel
 
 logger = logging.getLogger(__name__)
 
 PLACE = "capture"
 SUFFIX = ".sealed"
+# Captured messages hold addresses and live coupons, and nobody reads old ones.
+KEPT = timedelta(days=30)
 _CID = re.compile(r"""cid:([^"'\s)>]+)""")
 _FILE = re.compile(rf"(\d{{20}})-(email|sms)-[0-9a-f]{{16}}{re.escape(SUFFIX)}")
 
@@ -203,3 +205,55 @@ def list_captured(*, limit: int, kind: str = "") -> list[CapturedMessage]:
     Raises DomainError ``captured_message_unreadable`` when the key of one is gone.
     """
     return [read_captured(name) for name in captured_names(kind)[:limit]]
+
+
+def forget_captured(names: Iterable[str]) -> int:
+    """Delete captured messages by name; return how many there were. Other names are passed over."""
+    paths = [_folder() / f"{name}{SUFFIX}" for name in names if _FILE.fullmatch(f"{name}{SUFFIX}")]
+    return sum(_delete(path) for path in paths)
+
+
+def forget_old_captured() -> int:
+    """Delete what was captured more than KEPT ago; return how many. A broken-off write goes too."""
+    oldest = f"{time.time_ns() - int(KEPT.total_seconds() * 1e9):020d}"
+    try:
+        entries = list(_folder().iterdir())
+    except FileNotFoundError:
+        return 0
+    # Names begin with the time, behind a dot while they are being written.
+    old = [entry for entry in entries if _is_ours(entry.name) and entry.name.lstrip(".") < oldest]
+    return sum(_delete(entry) for entry in old)
+
+
+def _is_ours(name: str) -> bool:
+    return bool(_FILE.fullmatch(f"{name.removeprefix('.').removesuffix(SUFFIX)}{SUFFIX}"))
+
+
+def _delete(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def rotate_captured() -> int:
+    """Encrypt captured messages with the first key; return how many were with another.
+
+    What no key opens is left as it is: it cannot be read with or without its old neighbours.
+    """
+    rotated = 0
+    for name in captured_names():
+        path = _folder() / f"{name}{SUFFIX}"
+        try:
+            sealed = path.read_bytes()
+            if are_current(sealed):
+                continue
+            plain = decrypt_bytes(sealed, place=PLACE)
+        except (FileNotFoundError, DecryptionError):
+            continue
+        scratch = path.with_name(f".{name}")
+        scratch.write_bytes(encrypt_bytes(plain, place=PLACE))
+        scratch.replace(path)
+        rotated += 1
+    return rotated

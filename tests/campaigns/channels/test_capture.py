@@ -140,3 +140,39 @@ def test_a_folder_that_cannot_be_made_takes_no_message(settings: Settings, tmp_p
     settings.CAPTURE_DIR = tmp_path / "file" / "captured"
     assert open_email_channel().send(an_email()) == Answer(AnswerKind.UNREACHABLE)
     assert open_sms_channel().send(a_text()) == Answer(AnswerKind.UNREACHABLE)
+
+
+def test_a_message_is_forgotten_by_name_and_nothing_else_is(folder: Path) -> None:
+    keep, forget = (open_sms_channel().send(a_text()).provider_id for _ in range(2))
+    (folder.parent / "other.sealed").touch()
+    assert capture.forget_captured([forget, forget, "../other", "", "SM0123"]) == 1
+    assert captured_names() == [keep]
+    assert (folder.parent / "other.sealed").exists()
+
+
+def test_old_messages_are_forgotten_and_broken_off_writes_with_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert capture.forget_old_captured() == 0
+    now = time.time_ns()
+    monkeypatch.setattr(capture.time, "time_ns", lambda: now - 31 * 86_400 * 10**9)
+    old = open_sms_channel().send(a_text()).provider_id
+    (folder / f".{old}").write_bytes(b"half")
+    (folder / "notes.txt").touch()
+    monkeypatch.setattr(capture.time, "time_ns", lambda: now - 29 * 86_400 * 10**9)
+    young = open_sms_channel().send(a_text()).provider_id
+    monkeypatch.setattr(capture.time, "time_ns", lambda: now)
+    assert capture.forget_old_captured() == 2
+    assert sorted(entry.name for entry in folder.iterdir()) == [f"{young}.sealed", "notes.txt"]
+
+
+def test_messages_follow_the_rotation_of_keys(settings: Settings) -> None:
+    name = open_sms_channel().send(a_text(body="Grüße")).provider_id
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    settings.FIELD_ENCRYPTION_KEYS = {"lost": b"l" * 32}
+    open_sms_channel().send(a_text())
+    settings.FIELD_ENCRYPTION_KEYS = {"new": b"n" * 32, **keys}
+    assert capture.rotate_captured() == 1
+    assert capture.rotate_captured() == 0
+    settings.FIELD_ENCRYPTION_KEYS = {"new": b"n" * 32}
+    assert read_captured(name).text == "Grüße"
