@@ -24,7 +24,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from config.clock import database_now
 from config.errors import DomainError
 from config.public_page import public_page, show_page
-from qrcodes.models import Location, QRCode, Redemption, ScanAttempt, Source
+from qrcodes.models import Location, Offer, QRCode, Redemption, ScanAttempt, Source
 from qrcodes.redeem import check_code, examine_code, redeem_code
 from qrcodes.throttle import client_of, is_throttled, record_miss
 from qrcodes.undo_redemption import undo_redemption
@@ -177,10 +177,20 @@ def _show_confirm(
         minimum=say_amount(minimum) if minimum else "",
         currency=settings.CURRENCY,
         amount=request.POST.get("amount", ""),
+        discount=request.POST.get("discount", ""),
         reference=reference,
         error=error,
     )
     return show_page(request, "qrcodes/confirm.html", context, status=400 if error else 200)
+
+
+def _say_missing(offer: Offer, *, amount: str, discount: str) -> str:
+    """Return what the till must still type for this offer, or nothing."""
+    if offer.minimum_amount and not amount:
+        return "Type the bill: this coupon has a minimum."
+    if offer.max_discount is not None and not discount:
+        return "Type the discount you give: this offer ends when a certain sum is given away."
+    return ""
 
 
 @till_page
@@ -198,15 +208,16 @@ def confirm(request: StaffRequest, reference: str) -> HttpResponse:
         return _show_confirm(request, look.code, reference)
     location = _remember_location(request)
     amount = request.POST.get("amount", "").strip()
-    if look.code.offer.minimum_amount and not amount:
-        error = "Type the bill: this coupon has a minimum."
-        return _show_confirm(request, look.code, reference, error=error)
+    discount = request.POST.get("discount", "").strip()
+    if missing := _say_missing(look.code.offer, amount=amount, discount=discount):
+        return _show_confirm(request, look.code, reference, error=missing)
     try:
         verdict = redeem_code(
             text=look.code.token,
             source=Source.SCAN_PAGE,
             nonce=look.nonce,
             amount=amount,
+            discount=discount,
             location=location,
             staff=request.user,
         )

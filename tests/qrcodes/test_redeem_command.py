@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from qrcodes.codes import coupon_url
 from qrcodes.models import Location, QRCode, Redemption, ScanAttempt
-from tests.factories import LocationFactory
+from tests.factories import LocationFactory, OfferFactory
 from tests.qrcodes.stored import make_code
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +112,12 @@ def test_a_location_needs_a_name(name):
     status, refusal = answer(make_code().token, f"--location={name}")
     assert (status, refusal["errors"][0]["code"]) == (1, "unknown_location")
     assert not Location.objects.exists()
+
+
+def test_the_discount_counts_towards_the_budget():
+    offer = OfferFactory(max_discount=10)
+    status, _ = answer(make_code(offer=offer).token, "--amount=30", "--discount=6")
+    assert status == 0
+    status, second = answer(make_code(offer=offer).token, "--amount=30", "--discount=6")
+    assert (status, second["reason"]) == (3, "budget_reached")
+    assert str(Redemption.objects.get().discount) == "6.00"

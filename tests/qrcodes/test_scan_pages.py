@@ -382,3 +382,36 @@ def test_undoing_needs_its_own_right(client):
     assert client.get(undo).status_code == 404
     assert client.post(undo, {"reason": "because"}).status_code == 404
     assert Redemption.objects.count() == 1
+
+
+def test_a_budget_of_discounts_asks_for_the_discount_and_ends_at_it(till):
+    offer = OfferFactory(max_discount=Decimal(10))
+    first, second = make_code(offer=offer), make_code(offer=offer)
+    confirm = look_at(till, first.token)
+    page = till.post(confirm, {"amount": "30"})
+    assert page.status_code == 400
+    assert "Type the discount you give" in words_of(page)
+    assert not Redemption.objects.exists()
+    till.post(confirm, {"amount": "30", "discount": "6"})
+    assert Redemption.objects.get().discount == Decimal("6.00")
+    page = till.get(
+        till.post(look_at(till, second.token), {"amount": "30", "discount": "6"}).headers[
+            "Location"
+        ]
+    )
+    assert "verdict-bad" in page.content.decode()
+    assert Redemption.objects.count() == 1
+
+
+def test_without_such_a_budget_the_discount_is_as_one_likes(till):
+    till.post(look_at(till, make_code().token), {"amount": "30"})
+    till.post(look_at(till, make_code().token), {"amount": "30", "discount": "4,70"})
+    assert [use.discount for use in Redemption.objects.order_by("id")] == [None, Decimal("4.70")]
+
+
+def test_a_discount_above_the_bill_is_explained_and_keeps_what_was_typed(till):
+    page = till.post(look_at(till, make_code().token), {"amount": "5", "discount": "50"})
+    assert page.status_code == 400
+    assert "larger than the bill" in words_of(page)
+    assert 'value="50"' in page.content.decode()
+    assert not Redemption.objects.exists()

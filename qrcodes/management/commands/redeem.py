@@ -24,6 +24,7 @@ class Command(BaseCommand):
             "code", metavar="CODE", help="The token, the short code or an address with one of them."
         )
         parser.add_argument("--amount", help="The bill, such as 23.50.")
+        parser.add_argument("--discount", help="What is taken off the bill, such as 4.70.")
         parser.add_argument("--location", metavar="NAME", help="Where it is redeemed.")
         parser.add_argument(
             "--nonce",
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         }
         if options["check"]:
             return check_code(**details)
-        return redeem_code(**details, nonce=options["nonce"])
+        return redeem_code(**details, discount=options["discount"], nonce=options["nonce"])
 
     def _print(self, figures: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(figures, ensure_ascii=False, indent=2))
