@@ -63,6 +63,19 @@ def test_status_has_the_keys_of_the_contract_and_true_figures() -> None:
     assert [one["id"] for one in listed] == [campaign.pk]
 
 
+def test_status_says_why_nothing_leaves() -> None:
+    CampaignFactory(status="paused", sent_at=database_now())
+    CampaignFactory()
+    first, *others = run("campaign_status").splitlines()
+    assert "Draft" in first
+    assert others[1:] == ["  Paused. Nothing leaves until somebody resumes it."]
+
+
+def test_watching_ends_with_why_it_failed() -> None:
+    failed = CampaignFactory(status="failed", status_reason="Nobody is left to write to.")
+    assert "Nobody is left to write to." in run("campaign_status", failed.pk, "--watch")
+
+
 def test_sending_says_what_was_queued() -> None:
     CustomerFactory.create_batch(3)
     CustomerFactory(phone="")

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from campaigns.management.commands._campaigns import CampaignCommand, get_campaign
 from campaigns.models import Campaign
 from campaigns.progress import RUNNING, Progress, progress_of
+from campaigns.standstill import Notice, notices_for
 
 BAR_WIDTH = 30
 
@@ -31,8 +32,10 @@ class Command(CampaignCommand):
             figures = [one.as_dict() for one in progress]
             self.print_json(figures if options["id"] is None else figures[0])
             return
+        notices = notices_for([one.campaign for one in progress])
         for one in progress:
             self.stdout.write(_line(one))
+            self._write(notices[one.campaign.pk])
         if not progress:
             self.stdout.write("There are no campaigns yet: see create_campaign.")
 
@@ -48,8 +51,14 @@ class Command(CampaignCommand):
             self.stdout.flush()
             if not any(campaign.status in RUNNING for campaign in campaigns):
                 self.stdout.write("")
+                for notices in notices_for(campaigns).values():
+                    self._write(notices)
                 return
             time.sleep(1)
+
+    def _write(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            self.stdout.write(f"  {notice.sentence}")
 
 
 def _line(progress: Progress) -> str:
@@ -60,4 +69,4 @@ def _line(progress: Progress) -> str:
     line = f"{campaign.pk} {campaign.name}: {label} {bar} {progress.done:,} / {progress.total:,}"
     if campaign.status in RUNNING and progress.seconds_left:
         line += f", {progress.seconds_left} s left"
-    return line + (f" ({campaign.status_reason})" if campaign.status_reason else "")
+    return line
