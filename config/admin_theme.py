@@ -98,6 +98,9 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
     ),
 ]
 
+# Common rules first, then by page.
+_STYLES = ("admin", "campaign", "figures", "gallery")
+
 
 def captures_messages() -> bool:
     """Tell whether a channel keeps its messages on disk instead of sending them (E-5)."""
@@ -144,7 +147,9 @@ def unfold_settings(business_name: str) -> dict[str, Any]:
         "SHOW_BACK_BUTTON": False,
         "BORDER_RADIUS": "8px",
         "DASHBOARD_CALLBACK": "analytics.views.add_dashboard",
-        "STYLES": [lambda request: static("campaigns/admin.css")],
+        "STYLES": [
+            lambda request, name=name: static(f"campaigns/{name}.css") for name in _STYLES
+        ],
         "SCRIPTS": [lambda request: static("campaigns/live.js")],
         "COLORS": {
             "primary": {
