@@ -1,0 +1,131 @@
+"""Every page, by keyboard, by screen reader and on a phone: no serious violation, nothing too wide."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from django.template.loader import render_to_string
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.pages import NO_PAGES, PAGES, OurPage, names_in_urls
+from tests.browser.world import World, make_world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SCREENS = {"desk": (1280, 900, "light"), "phone": (390, 844, "dark")}
+SERIOUS = {"serious", "critical"}
+# Not serious by axe's own measure, and still how a screen reader finds its way.
+ALSO = {"heading-order", "page-has-heading-one", "landmark-one-main", "region", "empty-heading"}
+AXE_OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+RUN_AXE = """options => axe.run({exclude: options.exclude}, options.axe).then(results =>
+  results.violations.map(({id, impact, nodes}) =>
+    ({id, impact, nodes: nodes.slice(0, 3).map(node => node.html.slice(0, 260) + ' ‖ ' +
+      [...node.any, ...node.all, ...node.none].map(check => check.message).join(' ').slice(0, 300)), count: nodes.length})))"""
+TOO_WIDE = "document.scrollingElement.scrollWidth - innerWidth"
+# Markup of the theme that we cannot mend, and why it harms nobody.
+EXCLUDED: dict[str, str] = {}
+
+
+class Visitor:
+    """The browsers of everybody, on one screen."""
+
+    def __init__(self, browser: Browser, address: str, world: World, screen: str) -> None:
+        self.browser, self.address, self.world = browser, address, world
+        self.width, self.height, self.scheme = SCREENS[screen]
+        self.pages: dict[str, Page] = {}
+
+    def page_of(self, who: str) -> Page:
+        """The one tab of this person."""
+        if who not in self.pages:
+            context = self._context()
+            if who in self.world.people:
+                client = Client()
+                client.force_login(self.world.people[who])
+                cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+                context.add_cookies([{**cookie, "url": self.address}])
+            self.pages[who] = context.new_page()
+        return self.pages[who]
+
+    def _context(self) -> BrowserContext:
+        context = self.browser.new_context(
+            viewport={"width": self.width, "height": self.height},
+            color_scheme=self.scheme,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(15_000)
+        return context
+
+    def open(self, ours: OurPage) -> Page:
+        """Open a page and see that it is the one that was asked for."""
+        page = self.page_of(ours.who)
+        answer = page.goto(self.address + ours.path(self.world))
+        assert answer.status == ours.status, f"{ours}: {answer.status}"
+        if ours.tick:
+            page.locator("input[name=_selected_action]").first.check(force=True)
+            page.locator("select[name=action]").select_option(ours.tick, force=True)
+            with page.expect_navigation():
+                page.locator("#changelist-form").evaluate("form => form.submit()")
+        return page
+
+    def close(self) -> None:
+        for page in self.pages.values():
+            page.context.close()
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate(
+        RUN_AXE, {"axe": AXE_OPTIONS, "exclude": [[selector] for selector in EXCLUDED]}
+    )
+    return [each for each in found if each["impact"] in SERIOUS or each["id"] in ALSO]
+
+
+def problems_of(page: Page) -> Iterator[str]:
+    for each in violations(page):
+        nodes = "\n      ".join(each["nodes"])
+        yield f"{each['id']} ({each['impact']}, {each['count']}):\n      {nodes}"
+    too_wide = page.evaluate(TOO_WIDE)
+    if too_wide > 0:
+        yield f"{too_wide} px wider than the screen"
+
+
+@pytest.fixture
+def world(settings, tmp_path) -> World:
+    settings.CAPTURE_DIR = tmp_path / "captured"
+    settings.EMAIL_BACKEND = "campaigns.channels.capture.CaptureEmailBackend"
+    return make_world()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_can_be_used_by_everybody(browser, live_server, world, screen) -> None:
+    visitor = Visitor(browser, live_server.url, world, screen)
+    found: dict[str, list[str]] = {}
+    titles: dict[str, str] = {}
+    for ours in PAGES:
+        page = visitor.open(ours)
+        found[str(ours)] = list(problems_of(page))
+        title = page.title()
+        if titles.setdefault(title, ours.name) != ours.name:
+            found[str(ours)].append(f"the title “{title}” is also that of {titles[title]}")
+    visitor.close()
+    told = [f"{name}\n   " + "\n   ".join(each) for name, each in found.items() if each]
+    assert not told, "\n".join(["", *told])
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_page_that_says_something_broke_can_be_used_too(browser, screen) -> None:
+    width, height, scheme = SCREENS[screen]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.set_content(render_to_string("500.html"))
+    assert not list(problems_of(page))
+    page.close()
+
+
+def test_no_page_is_forgotten() -> None:
+    names = names_in_urls()
+    listed = {page.name for page in PAGES}
+    assert not names - listed - NO_PAGES, "add them to PAGES in tests/browser/pages.py"
+    assert not (listed | NO_PAGES) - names
+    assert not listed & NO_PAGES
