@@ -99,7 +99,8 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
 ]
 
 # Common rules first, then by page.
-_STYLES = ("admin", "campaign", "figures", "gallery")
+_STYLES = ("admin", "theme", "campaign", "figures", "gallery")
+_SCRIPTS = ("theme", "live")
 
 
 def captures_messages() -> bool:
@@ -150,7 +151,9 @@ def unfold_settings(business_name: str) -> dict[str, Any]:
         "STYLES": [
             lambda request, name=name: static(f"campaigns/{name}.css") for name in _STYLES
         ],
-        "SCRIPTS": [lambda request: static("campaigns/live.js")],
+        "SCRIPTS": [
+            lambda request, name=name: static(f"campaigns/{name}.js") for name in _SCRIPTS
+        ],
         "COLORS": {
             "primary": {
                 "50": "oklch(98.4% .014 180.7)",

@@ -58,6 +58,7 @@ def _ask(
         {
             **admin.site.each_context(request),
             "opts": model_admin.model._meta,
+            "title": "Tags" if template == "tags" else "Erase customers",
             "count": customers.count(),
             "address": request.get_full_path(),
             "kept": {

@@ -47,6 +47,14 @@ STEP_OF = {
 }
 
 
+TITLES = {
+    "columns": "Columns of",
+    "checked": "Check of",
+    "working": "Working on",
+    "result": "Import of",
+}
+
+
 def import_page(method: str) -> Callable[[ImportView], ImportView]:
     """Make a view of (request, import) out of an id: rights checked, errors shown as messages."""
 
@@ -88,7 +96,9 @@ def _render(
         {
             **admin.site.each_context(request),
             "opts": CustomerImport._meta,
-            "title": "Import customers",
+            "title": f"{TITLES[template]} {customer_import.file_name}"
+            if customer_import
+            else "Import customers",
             "import": customer_import,
             "steps": [(name, number, number < step) for number, name in enumerate(STEPS)],
             "step": step,

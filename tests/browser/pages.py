@@ -121,7 +121,7 @@ PAGES: list[OurPage] = [
     OurPage(
         "admin:campaigns_campaign_unconfirmed",
         lambda world: world.campaigns["completed"],
-        query="?channel=sms&decision=settle_sent",
+        query="?channel=sms&decision=sent",
     ),
     _campaign("delete", "draft"),
     _campaign("history", "draft"),
