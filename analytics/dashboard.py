@@ -2,21 +2,35 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 
+from django.core.cache import cache
 from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from analytics.figures import customers_redeemed
+from analytics.figures import (
+    ZERO,
+    customers_reached,
+    customers_redeemed,
+    redemption_rate,
+    revenue_of,
+)
+from campaigns.check_campaign import sender_problem
 from campaigns.live import LiveState, live_states
-from campaigns.models import Campaign, Delivery
-from campaigns.standstill import Severity, notices_for
+from campaigns.models import Campaign, Delivery, TestSend
+from campaigns.standstill import TELL, Severity, engine_notices, notices_for
+from campaigns.webhooks.health import find_webhook_problem
+from customers.models import Customer
 from qrcodes.models import Redemption
 
 Status = Campaign.Status
-RUNNING = (Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.PAUSED)
+RUNNING = (Status.QUEUED, Status.SENDING, Status.PAUSED)
+OVER = (Status.COMPLETED, Status.CANCELLED)
 MOST_CAMPAIGNS = 6
 DAYS = 14
+# Who was reached by a campaign that is over changes with late bounces alone.
+REACHED_KEPT_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +43,77 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class RecentCampaign:
-    """A campaign that is over, and how many customers it brought."""
+    """A campaign that is over, and what it brought."""
 
-    state: LiveState
+    campaign: Campaign
     customers_redeemed: int
+    customers_reached: int
+    revenue: Decimal
 
     @property
     def sent(self) -> int:
         """Messages sent, over all channels."""
-        return self.state.campaign.emails_sent + self.state.campaign.sms_sent
+        return self.campaign.emails_sent + self.campaign.sms_sent
+
+    @property
+    def redemption_rate(self) -> float | None:
+        """Customers who redeemed, over customers reached; None as long as nobody was."""
+        return redemption_rate(self.customers_redeemed, self.customers_reached)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the first steps with a new installation: where it is done, and whether it is."""
+
+    name: str
+    is_done: bool
 
 
 def running_campaigns() -> list[LiveState]:
-    """Return the campaigns that are under way or about to be, newest first."""
+    """Return the campaigns that are under way, newest first."""
     return live_states(Campaign.objects.filter(status__in=RUNNING)[:MOST_CAMPAIGNS])
+
+
+def upcoming_campaigns() -> list[Campaign]:
+    """Return the campaigns that start by themselves, the next one first."""
+    scheduled = Campaign.objects.filter(status=Status.SCHEDULED)
+    return list(scheduled.order_by("scheduled_for", "pk")[:MOST_CAMPAIGNS])
+
+
+def latest_drafts() -> list[Campaign]:
+    """Return the drafts with who began them, newest first."""
+    drafts = Campaign.objects.filter(status=Status.DRAFT).select_related("created_by")
+    return list(drafts[:MOST_CAMPAIGNS])
 
 
 def recent_campaigns() -> list[RecentCampaign]:
     """Return the last campaigns that are over, newest first."""
-    over = list(
-        Campaign.objects.filter(status__in=(Status.COMPLETED, Status.CANCELLED)).order_by(
-            "-sent_at", "-pk"
-        )[:MOST_CAMPAIGNS]
-    )
-    redeemed = customers_redeemed([campaign.pk for campaign in over])
+    over = list(Campaign.objects.filter(status__in=OVER).order_by("-sent_at", "-pk")[:MOST_CAMPAIGNS])
+    ids = [campaign.pk for campaign in over]
+    redeemed, revenue = customers_redeemed(ids), revenue_of(ids)
+    reached = _reached(over)
     return [
-        RecentCampaign(state, redeemed.get(state.campaign.pk, 0)) for state in live_states(over)
+        RecentCampaign(
+            campaign,
+            customers_redeemed=redeemed.get(campaign.pk, 0),
+            customers_reached=reached.get(campaign.pk, 0),
+            revenue=revenue.get(campaign.pk, ZERO),
+        )
+        for campaign in over
     ]
+
+
+def _reached(campaigns: list[Campaign]) -> dict[int, int]:
+    """Return whom campaigns that are over reached; counted again when more was sent."""
+    keys = {f"analytics.reached.{c.pk}.{c.emails_sent}.{c.sms_sent}": c.pk for c in campaigns}
+    known = {keys[key]: count for key, count in cache.get_many(keys).items()}
+    missing = {key: pk for key, pk in keys.items() if pk not in known}
+    if missing:
+        counted = customers_reached(missing.values())
+        fresh = {key: counted.get(pk, 0) for key, pk in missing.items()}
+        cache.set_many(fresh, REACHED_KEPT_SECONDS)
+        known |= {missing[key]: count for key, count in fresh.items()}
+    return known
 
 
 def open_decisions() -> list[Decision]:
@@ -72,6 +130,28 @@ def open_decisions() -> list[Decision]:
         for campaign in campaigns
         for notice in notices[campaign.pk]
         if notice.severity is Severity.DECIDE
+    ]
+
+
+def open_troubles() -> list[str]:
+    """Return what keeps messages from leaving or being followed, in words for who writes them."""
+    troubles = [notice.sentence for notice in engine_notices()]
+    if problem := sender_problem():
+        troubles.append(f"No email can be sent. {TELL}: {problem[0].lower()}{problem[1:]}")
+    if webhooks := find_webhook_problem():
+        troubles.append(f"{webhooks[0]} {TELL}: the command doctor says what to do.")
+    return troubles
+
+
+def first_steps() -> list[Step]:
+    """Return the way to the first campaign, or nothing once one was sent."""
+    if Campaign.objects.filter(sent_at__isnull=False).exists():
+        return []
+    return [
+        Step("import", Customer.objects.alive().exists()),
+        Step("campaign", Campaign.objects.exists()),
+        Step("test", TestSend.objects.exists()),
+        Step("send", False),
     ]
 
 

@@ -153,7 +153,7 @@ def _gather(campaigns: list[Campaign]) -> _Facts:
         asked = Pace.objects.filter(campaign=None, not_before__gt=facts.now)
         facts.provider_waits = {pace.channel: pace.not_before for pace in asked if pace.not_before}
     if any(_needs_engine(campaign, facts.now) for campaign in campaigns):
-        facts.engine = list(_engine_notices())
+        facts.engine = list(engine_notices())
     return facts
 
 
@@ -197,7 +197,7 @@ def _needs_engine(campaign: Campaign, now: datetime) -> bool:
     return campaign.status in {Status.QUEUED, Status.SENDING}
 
 
-def _engine_notices() -> Iterator[Notice]:
+def engine_notices() -> Iterator[Notice]:
     """Yield what is missing that every campaign needs; the broker is asked only when in doubt."""
     heard = last_heartbeats()
     silent = [part for part in (SWEEPER, BEAT) if heard.get(part, SILENCE) >= SILENCE]

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -6,15 +7,25 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analytics.charts import bars
-from analytics.dashboard import open_decisions, redemptions_by_day
-from campaigns.models import Pace
+from analytics.dashboard import (
+    first_steps,
+    open_decisions,
+    open_troubles,
+    recent_campaigns,
+    redemptions_by_day,
+)
+from analytics.figures import campaign_figures
+from campaigns.health import BEAT, SWEEPER, beat_heart
+from campaigns.models import Pace, TestSend
 from qrcodes.models import Offer
 from tests.campaigns.admin.conftest import signed_in
 from tests.factories import (
     CampaignFactory,
+    CustomerFactory,
     DeliveryFactory,
     OfferFactory,
     RedemptionFactory,
+    UserFactory,
     now,
 )
 
@@ -39,18 +50,80 @@ def test_the_home_page_shows_what_runs_what_waits_and_what_came_back() -> None:
 def test_an_empty_home_page_says_what_to_do_next() -> None:
     html = signed_in("Marketing").get("/admin/").content.decode()
     assert "Start with a new campaign" in html
+    assert "Import your customers" in html
+    assert "hb-step-done" not in html
     assert "No coupon was redeemed" in html
 
 
 def test_each_person_sees_a_home_page_of_their_own() -> None:
-    till = signed_in("Till staff").get("/admin/").content.decode()
-    assert "Open the scan page" in till
-    assert "Last campaigns" not in till
+    till = signed_in("Till staff").get("/admin/")
+    assert (till.status_code, till["Location"]) == (302, "/scan/")
     nobody = signed_in().get("/admin/").content.decode()
     assert "ask whoever runs Handbill" in nobody
     analyst = signed_in("Analyst").get("/admin/").content.decode()
     assert "Last campaigns" in analyst
     assert "New campaign" not in analyst
+    for heading in ("Drafts", "Waiting for you", "Your first campaign", "Something is not working"):
+        assert heading not in analyst
+
+
+def test_the_first_steps_are_marked_as_they_are_done_and_leave_with_the_first_campaign() -> None:
+    CustomerFactory()
+    assert [(step.name, step.is_done) for step in first_steps()] == [
+        ("import", True),
+        ("campaign", False),
+        ("test", False),
+        ("send", False),
+    ]
+    campaign = CampaignFactory()
+    customer = CustomerFactory()
+    TestSend.objects.create(
+        campaign=campaign, customer=customer, channel="email", address_encrypted="x"
+    )
+    assert [step.is_done for step in first_steps()] == [True, True, True, False]
+    CampaignFactory(status="queued", sent_at=now())
+    assert first_steps() == []
+
+
+def test_the_last_campaigns_stand_side_by_side_with_what_they_brought() -> None:
+    over = CampaignFactory(status="completed", sent_at=now())
+    for status, bounced_at in (("sent", None), ("sent", None), ("sent", now()), ("failed", None)):
+        DeliveryFactory(campaign=over, status=status, bounced_at=bounced_at)
+    offer = OfferFactory(campaign=over)
+    RedemptionFactory(qr_code__offer=offer, amount=Decimal("23.50"))
+    type(over).objects.filter(pk=over.pk).update(emails_sent=3)
+    (entry,) = recent_campaigns()
+    figures = campaign_figures(over)
+    assert (entry.customers_redeemed, entry.customers_reached, entry.sent) == (1, 2, 3)
+    assert entry.redemption_rate == figures.redemption_rate == 0.5
+    assert entry.revenue == figures.redemption.revenue == Decimal("23.50")
+    # A message that is retried and arrives counts at once.
+    DeliveryFactory(campaign=over, status="sent")
+    type(over).objects.filter(pk=over.pk).update(emails_sent=4)
+    assert recent_campaigns()[0].customers_reached == 3
+
+
+def test_drafts_name_who_began_them_and_what_is_next_comes_in_its_order() -> None:
+    mia = UserFactory(first_name="Mia", last_name="Moor")
+    CampaignFactory(name="Half written", created_by=mia)
+    for days, name in ((9, "Later"), (2, "Sooner")):
+        CampaignFactory(name=name, status="scheduled", scheduled_for=now() + timedelta(days=days))
+    html = signed_in("Marketing").get("/admin/").content.decode()
+    assert "Half written" in html
+    assert "Mia Moor, " in html
+    assert html.index("Sooner") < html.index("Later")
+
+
+def test_it_says_that_nothing_leaves_when_no_worker_is_there(settings) -> None:
+    html = signed_in("Marketing").get("/admin/").content.decode()
+    assert "Something is not working" in html
+    assert "Nothing leaves" in html
+    for part in (SWEEPER, BEAT):
+        beat_heart(part)
+    assert open_troubles() == []
+    settings.DEFAULT_FROM_EMAIL = ""
+    (trouble,) = open_troubles()
+    assert trouble.startswith("No email can be sent. Tell whoever runs Handbill:")
 
 
 def test_texts_that_nobody_knows_the_fate_of_wait_for_a_person() -> None:
@@ -92,6 +165,7 @@ def test_the_home_page_needs_as_many_queries_for_many_campaigns_as_for_one() -> 
         client.get("/admin/")
     for n in range(5):
         campaign(n)
+    client.get("/admin/")  # whom campaigns reached is kept for a while
     with CaptureQueriesContext(connection) as many:
         client.get("/admin/")
     assert len(many) == len(few)

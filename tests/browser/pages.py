@@ -222,6 +222,7 @@ PAGES: list[OurPage] = [
 NO_PAGES = {
     # They move something and lead back, or answer a script or another machine.
     "start",
+    "home",
     "healthz",
     "readyz",
     "admin:search",
