@@ -72,6 +72,7 @@ class CampaignAdmin(CampaignColumns):
     actions = ("confirm_sending",)
     save_on_top = False
     warn_unsaved_form = True
+    add_label = "New campaign"
 
     # --- Addresses ------------------------------------------------------------------------------
 

@@ -75,6 +75,10 @@ class DeliveryChangeList(ChangeList):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ModelAdmin):
+    empty_note = (
+        "Every message to every customer is listed here once a campaign is sent: whether it left, "
+        "arrived or came back, and why."
+    )
     list_display = ("customer", "campaign", "channel", "state", "what_happened", "attempts")
     list_display_links = ("customer",)
     list_select_related = ("customer", "campaign")

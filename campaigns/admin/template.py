@@ -39,6 +39,11 @@ class MessageTemplateAdmin(ModelAdmin):
     search_help_text = "Search by name"
     list_per_page = 50
     warn_unsaved_form = True
+    add_label = "New template"
+    empty_note = (
+        "A template keeps a message for the next time. Open a campaign and press “Save as "
+        "template”, or write one here."
+    )
 
     def get_urls(self) -> list[URLPattern]:
         look = path(

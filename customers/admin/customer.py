@@ -71,19 +71,23 @@ class CustomerAdmin(ModelAdmin):
         css: ClassVar = {"all": ("customers/list.css",)}
 
     form = CustomerForm
+    empty_note = (
+        "Bring your list: “Import customers” above takes a file from Excel, your till or your "
+        "newsletter tool. Or add them one by one."
+    )
     change_form_outer_after_template = "admin/customers/customer/messages.html"
     inlines = (ConsentEventInline,)
     actions = ACTIONS
     actions_list = ("import_list",)
     actions_detail = ("export_one", "erase_one")
-    list_display = ("name", "email_cell", "phone_cell", "tag_names", "external_id", "created_at")
+    list_display = ("name", "email_cell", "phone_cell", "tag_names", "till_number", "created_at")
     list_display_links = ("name",)
     list_filter = (TagFilter, EmailFilter, TextFilter)
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER  # a count over everyone for every choice
     list_per_page = 50
     search_fields = ("first_name", "last_name", "external_id")
-    search_help_text = "A name, an external id, or a whole email address or phone number."
+    search_help_text = "Name, number at the till, whole email or phone number"
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), ("email", "phone"), "tag_names")}),
         ("Consent", {"fields": (("takes_email", "takes_sms"),)}),
@@ -140,6 +144,10 @@ class CustomerAdmin(ModelAdmin):
     def phone_cell(self, customer: Customer) -> SafeString:
         return _address_cell(customer, Channel.SMS.value)
 
+    @admin.display(description="Number at the till", ordering="external_id")
+    def till_number(self, customer: Customer) -> str:
+        return customer.external_id or "–"
+
     @admin.display(description="Tags")
     def tag_names(self, customer: Customer) -> str:
         return ", ".join(sorted(tag.name for tag in customer.tags.all())) or "–"
@@ -193,7 +201,7 @@ class CustomerAdmin(ModelAdmin):
         )
 
     @action(
-        description="Export as JSON",
+        description="Download their data",
         permissions=["change"],
         url_path="export",
         icon="download",

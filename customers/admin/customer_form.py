@@ -1,7 +1,7 @@
 """The form of one customer: addresses in clear while it is open, tags and consent beside them."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -52,6 +52,14 @@ class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Customer
         fields = STORED
+        labels: ClassVar = {"external_id": "Number at the till", "attributes": "More about them"}
+        help_texts: ClassVar = {
+            "external_id": "The customer's number in your till system, if they have one.",
+            "attributes": "Names and values in this form: {&quot;favourite&quot;: "
+            "&quot;Margherita&quot;}. A message shows one as {{ customer.attributes.favourite }}.",
+            "language": "A short code: en, de, pt-BR.",
+            "time_zone": "Where they live, such as Europe/Berlin: texts keep to the day there.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

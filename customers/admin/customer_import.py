@@ -20,6 +20,10 @@ class CustomerImportAdmin(ModelAdmin):
     list_display_links = ("file",)
     list_select_related = ("created_by",)
     actions = ()
+    add_label = "Import customers"
+    empty_note = (
+        "Choose a file, say what its columns are, and see what would happen before anything does."
+    )
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:

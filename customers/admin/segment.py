@@ -27,6 +27,10 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Segment
         fields = ("name", "description")
+        help_texts: ClassVar = {
+            "name": "One word of letters, digits, hyphens: regulars, inactive-6months.",
+            "description": "For your colleagues: who is in it.",
+        }
         widgets: ClassVar = {
             "name": UnfoldAdminTextInputWidget,
             "description": UnfoldAdminTextInputWidget,
@@ -46,6 +50,10 @@ class SegmentAdmin(ModelAdmin):
         css: ClassVar = {"all": ("customers/list.css",)}
 
     form = SegmentForm
+    empty_note = (
+        "A segment is a group of customers that a campaign can be sent to. Tag customers, in their "
+        "list or with an import, and every tag becomes a segment."
+    )
     fields = ("name", "description")
     list_display = ("name", "customer_count", "email_count", "sms_count", "description")
     search_fields = ("name", "description")

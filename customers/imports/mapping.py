@@ -19,7 +19,7 @@ FIELDS = {
     "phone": "Phone",
     "first_name": "First name",
     "last_name": "Last name",
-    "external_id": "External id (from the till)",
+    "external_id": "Number at the till",
     "tags": "Tags",
     "email_consent": "Takes emails: yes or no",
     "sms_consent": "Takes texts: yes or no",
@@ -225,7 +225,7 @@ def check_mapping(mapping: Mapping) -> None:
     if not any(key in mapping for key in KEYS):
         raise DomainError(
             "no_key_column",
-            "No column was recognised as email, phone or external id: say which one is, such as "
+            "No column was recognised as email, phone or number at the till: say which one is, such as "
             "email=E-Mail.",
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 
@@ -41,7 +42,8 @@ class OurPage:
         """Its address without the server."""
         given = self.args(world) if self.args else []
         values = given if isinstance(given, list) else [given]
-        return reverse(self.name, args=[getattr(v, "pk", v) for v in values]) + self.query
+        query = self.query.replace("{customer}", str(world.customer.pk))
+        return reverse(self.name, args=[getattr(v, "pk", v) for v in values]) + query
 
 
 def _campaign(name: str, state: str, **options: Any) -> OurPage:
@@ -116,7 +118,7 @@ PAGES: list[OurPage] = [
     OurPage(
         "admin:campaigns_campaign_who",
         lambda world: world.campaigns["completed"],
-        query="?customer=1",
+        query="?customer={customer}",
     ),
     OurPage(
         "admin:campaigns_campaign_unconfirmed",
@@ -212,7 +214,7 @@ PAGES: list[OurPage] = [
     # Staff
     *_model("auth_user", "changelist", "add", "change", pk=lambda w: w.people["till"], who="boss"),
     OurPage("admin:auth_user_password_change", lambda world: world.people["till"], who="boss"),
-    *_model("auth_group", "changelist", "add", "change", pk=lambda _: 1, who="boss"),
+    *_model("auth_group", "changelist", "add", "change", pk=lambda _: Group.objects.first(), who="boss"),
     # What should not happen
     OurPage("admin:customers_customer_changelist", who="analyst", what="forbidden", status=403),
     OurPage("captured-message", lambda _: "nothing", what="missing", status=404),

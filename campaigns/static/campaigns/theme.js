@@ -15,6 +15,17 @@
     for (const field of root.querySelectorAll(".select2-search__field:not([aria-label])")) {
       nameChoice(field);
     }
+    for (const note of root.querySelectorAll(".timezonewarning:not([data-said])")) sayClock(note);
+  }
+
+  // “Note: You are 2 hours ahead of server time.”
+  function sayClock(note) {
+    const [, hours, way] = /(\d+ hours?) (ahead|behind)/.exec(note.textContent) || [];
+    note.dataset.said = "";
+    if (hours) {
+      const other = way === "ahead" ? "behind" : "ahead of";
+      note.textContent = `By the clock of the business, which is ${hours} ${other} yours.`;
+    }
   }
 
   function makeButton(element) {

@@ -181,7 +181,7 @@ def test_it_deletes_a_draft_with_its_test_sends_only(marketing) -> None:
     send_test(campaign=campaign, addresses=["me@example.com"])
     attempt = ScanAttemptFactory(qr_code=QRCode.objects.get(), accepted=False)
     url = reverse("admin:campaigns_campaign_delete", args=[campaign.pk])
-    assert "Are you sure" in marketing.get(url).content.decode()
+    assert "This cannot be undone" in marketing.get(url).content.decode()
     assert marketing.post(url, {"post": "yes"}).status_code == 302
     assert not Campaign.objects.exists()
     attempt.refresh_from_db()
