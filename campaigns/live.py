@@ -68,6 +68,7 @@ class LiveState:
             "total": self.total,
             "poll_seconds": self.poll_seconds,
             "panel_key": self.panel_key,
+            "failed": campaign.emails_failed + campaign.sms_failed,
             "notices": [notice.as_dict() for notice in self.notices],
             "parts": {
                 "label": campaign.get_status_display(),

@@ -65,10 +65,36 @@ def test_the_page_of_a_campaign_changes_its_buttons_without_a_reload(
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     expect(page.get_by_text("Too fast.").first).to_be_visible()
     assert page.evaluate("window.loads") == 1
-    page.get_by_role("button", name="Resume").click()
+    page.fill("#id_name", "Not saved yet")
+    page.get_by_role("button", name="Resume").press("Enter")
     expect(page.get_by_text("Resumed: it goes on where it stopped.")).to_be_visible()
     campaign.refresh_from_db()
     assert campaign.status == "sending"
+    # What was being typed is still there, and so is the place of whoever uses the keyboard.
+    expect(page.get_by_role("button", name="Pause")).to_be_focused()
+    expect(page.locator("#id_name")).to_have_value("Not saved yet")
+    assert page.evaluate("window.loads") == 1
+
+
+def test_failures_are_told_by_reason_and_tried_again_without_a_reload(
+    signed_in, live_server
+) -> None:
+    campaign = sending_campaign()
+    page = signed_in
+    page.goto(f"{live_server.url}/admin/campaigns/campaign/{campaign.pk}/change/")
+    expect(page.locator('[data-part="text"]').first).to_have_text("1 / 3 sent")
+    Delivery.objects.filter(campaign=campaign, status="pending").update(
+        status="failed", code="provider_error", attempts=4
+    )
+    Campaign.objects.filter(pk=campaign.pk).update(emails_failed=2)
+    expect(page.get_by_text("Not sent or came back, and why")).to_be_visible()
+    Campaign.objects.filter(pk=campaign.pk).update(status="completed", completed_at=now())
+    expect(page.get_by_text("Everything that could be sent has been sent.")).to_be_visible()
+    expect(page.locator("p[role=status]")).to_have_text("Completed")
+    page.get_by_role("button", name="Try these again").click()
+    expect(page.get_by_text("2 failed messages are tried again.")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    assert page.evaluate("window.loads") == 1
 
 
 def test_a_hidden_part_of_the_list_is_not_asked_for(signed_in, live_server) -> None:

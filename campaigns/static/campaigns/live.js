@@ -3,11 +3,12 @@
 //   data-part="text"     which of the poll's texts is their content, or
 //   data-bar             a <progress> that shows how far it is, or
 //   data-notices         a list that says why nothing is happening.
-// The page names the poll's address once, in data-live-url, and a campaign's page its panel in
+// A form with data-in-place is sent without leaving the page. The page names the poll's address once, in data-live-url, and a campaign's page its panel in
 // data-panel-url. Only what is on the screen is asked for; a hidden tab asks for nothing.
 (() => {
   "use strict";
 
+  const REASONS_EVERY = 10_000; // ms
   const visible = new Map(); // element → campaign id
   let timer = null;
   let asking = false;
@@ -58,9 +59,7 @@
       if ("status" in element.dataset) element.dataset.status = campaign.status;
       if ("bar" in element.dataset) setBar(element, campaign);
       if ("notices" in element.dataset) setNotices(element, campaign.notices);
-      if (element.dataset.panelUrl && element.dataset.panelKey !== campaign.panel_key) {
-        renew(element, campaign.panel_key);
-      }
+      if (element.dataset.panelUrl && isOld(element, campaign)) renew(element, campaign);
     }
   }
 
@@ -88,17 +87,61 @@
     if (!same || wanted.some((row, n) => row !== list.children[n])) list.replaceChildren(...wanted);
   }
 
-  async function renew(panel, key) {
-    panel.dataset.panelKey = key;
-    const answer = await fetch(panel.dataset.panelUrl, { redirect: "error" });
-    if (!answer.ok) {
+  // Its buttons hang on the state; the reasons of failures are counted anew once in a while.
+  function isOld(panel, campaign) {
+    if (panel.dataset.panelKey !== campaign.panel_key) return true;
+    const failed = String(campaign.failed);
+    panel.dataset.panelFailed ??= failed;
+    const rested = Date.now() - Number(panel.dataset.panelAt || 0) > REASONS_EVERY;
+    return panel.dataset.panelFailed !== failed && rested;
+  }
+
+  async function renew(panel, campaign) {
+    panel.dataset.panelKey = campaign.panel_key;
+    panel.dataset.panelFailed = campaign.failed;
+    panel.dataset.panelAt = Date.now();
+    const answer = await fetch(panel.dataset.panelUrl, { redirect: "error" }).catch(() => null);
+    if (!answer || !answer.ok) {
       panel.dataset.panelKey = ""; // the next poll tries again
       return;
     }
-    panel.innerHTML = await answer.text();
-    watch(panel);
+    fill(panel, await answer.text());
   }
 
+  // Whoever was on a button of the panel is on the same one afterwards, or on what took its place.
+  function fill(panel, html) {
+    const held = panel.contains(document.activeElement) ? document.activeElement : null;
+    panel.innerHTML = html;
+    watch(panel);
+    schedule(0);
+    if (!held) return;
+    const all = [...panel.querySelectorAll("a[href], button")];
+    const words = held.textContent.trim();
+    (all.find((element) => element.textContent.trim() === words) || all[0])?.focus();
+  }
+
+  async function sendInPlace(event) {
+    const form = event.target;
+    const panel = form.closest("[data-panel-url]");
+    if (!panel || !("inPlace" in form.dataset)) return;
+    event.preventDefault();
+    if (form.dataset.sent) return;
+    form.dataset.sent = "yes";
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+      const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = told.querySelector("[data-panel-url]");
+      if (!answer.ok || !fresh) throw new Error(String(answer.status));
+      panel.dataset.panelKey = fresh.dataset.panelKey;
+      fill(panel, fresh.innerHTML);
+      const messages = told.querySelector("#hb-messages");
+      document.querySelector("#hb-messages")?.replaceChildren(...(messages?.childNodes || []));
+    } catch {
+      location.reload(); // it may have worked: the page says so
+    }
+  }
+
+  document.addEventListener("submit", sendInPlace);
   document.addEventListener("visibilitychange", () => schedule(0));
   document.addEventListener("DOMContentLoaded", () => watch(document));
 })();

@@ -114,7 +114,7 @@ def test_it_reads_the_words_of_exports(word: str, action: str) -> None:
         ({"email": "a@example.com", "language": "German!"}, "“German!” is not a code"),
         ({"email": "a@example.com", "email_consent": "maybe"}, "“maybe”"),
         ({"email": "a@example.com", "first_name": "x" * 121}, "first name is too long"),
-        ({"email": "a@example.com", "external_id": "x" * 121}, "external id is too long"),
+        ({"email": "a@example.com", "external_id": "x" * 121}, "number at the till is too long"),
         ({"email": "a@example.com", "language": "x" * 2000}, "language is too long"),
         ({"email": "a@example.com", "pizza": "x" * 1001}, "too long"),
         ({"email": "a@example.com", "first_name": "a\x00b"}, "NUL"),
