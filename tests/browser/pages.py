@@ -83,6 +83,7 @@ PAGES: list[OurPage] = [
     ],
     OurPage("admin:login", who="anybody"),
     OurPage("admin:password_change"),
+    OurPage("admin:password_change_done"),
     # Campaigns
     OurPage("admin:campaigns_campaign_changelist"),
     OurPage("admin:campaigns_campaign_changelist", query="?q=nothing+like+it"),
@@ -271,7 +272,6 @@ NO_PAGES = {
     "qrcodes:image",
     # Turned off: they answer 403 to everybody, or show a page that nothing leads to.
     "admin:app_list",
-    "admin:password_change_done",
     *(
         f"admin:{model}_{view}"
         for model, views in {
