@@ -88,7 +88,9 @@ def latest_drafts() -> list[Campaign]:
 
 def recent_campaigns() -> list[RecentCampaign]:
     """Return the last campaigns that are over, newest first."""
-    over = list(Campaign.objects.filter(status__in=OVER).order_by("-sent_at", "-pk")[:MOST_CAMPAIGNS])
+    over = list(
+        Campaign.objects.filter(status__in=OVER).order_by("-sent_at", "-pk")[:MOST_CAMPAIGNS]
+    )
     ids = [campaign.pk for campaign in over]
     redeemed, revenue = customers_redeemed(ids), revenue_of(ids)
     reached = _reached(over)

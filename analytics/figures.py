@@ -188,9 +188,7 @@ def customers_reached(campaign_ids: Iterable[int]) -> dict[int, int]:
 def revenue_of(campaign_ids: Iterable[int]) -> dict[int, Decimal]:
     """Return campaign id → sum of the bills entered at the till with its coupons."""
     rows = (
-        Redemption.objects.filter(
-            offer__campaign__in=list(campaign_ids), qr_code__is_test=False
-        )
+        Redemption.objects.filter(offer__campaign__in=list(campaign_ids), qr_code__is_test=False)
         .order_by()
         .values_list("offer__campaign")
         .annotate(revenue=Sum("amount"))

@@ -148,12 +148,8 @@ def unfold_settings(business_name: str) -> dict[str, Any]:
         "SHOW_BACK_BUTTON": False,
         "BORDER_RADIUS": "8px",
         "DASHBOARD_CALLBACK": "analytics.views.add_dashboard",
-        "STYLES": [
-            lambda request, name=name: static(f"campaigns/{name}.css") for name in _STYLES
-        ],
-        "SCRIPTS": [
-            lambda request, name=name: static(f"campaigns/{name}.js") for name in _SCRIPTS
-        ],
+        "STYLES": [lambda request, name=name: static(f"campaigns/{name}.css") for name in _STYLES],
+        "SCRIPTS": [lambda request, name=name: static(f"campaigns/{name}.js") for name in _SCRIPTS],
         "COLORS": {
             "primary": {
                 "50": "oklch(98.4% .014 180.7)",

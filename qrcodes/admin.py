@@ -140,8 +140,8 @@ class CodeStateFilter(DropdownFilter):
 @admin.register(QRCode)
 class QRCodeAdmin(ReadOnlyAdmin):
     empty_note = (
-        "Every customer of a campaign gets a code of their own. Send a campaign with a coupon, and its "
-        "codes are listed here."
+        "Every customer of a campaign gets a code of their own. Send a campaign with a coupon, "
+        "and its codes are listed here."
     )
     list_display = ("customer", "offer", "state", "used", "created_at", "expires_at", "redeemed_at")
     list_display_links = ("customer",)
@@ -219,8 +219,8 @@ class UndoneFilter(DropdownFilter):
 @admin.register(Redemption)
 class RedemptionAdmin(ReadOnlyAdmin):
     empty_note = (
-        "A redemption is a coupon that was accepted at the till. Shop staff redeem them on the scan "
-        "page."
+        "A redemption is a coupon that was accepted at the till. Shop staff redeem them on the "
+        "scan page."
     )
     list_display = (
         "redeemed_at",
@@ -317,7 +317,8 @@ class ReasonFilter(DropdownFilter):
 @admin.register(ScanAttempt)
 class ScanAttemptAdmin(ReadOnlyAdmin):
     empty_note = (
-        "Every code that is scanned or typed at a till is listed here, accepted or not, with the reason."
+        "Every code that is scanned or typed at a till is listed here, accepted or not, with the "
+        "reason."
     )
     list_display = ("at", "verdict", "reason_words", "offer", "location", "staff_name", "source")
     list_select_related = ("qr_code__offer", "location", "staff")
@@ -350,8 +351,8 @@ class ScanAttemptAdmin(ReadOnlyAdmin):
 @admin.register(Location)
 class LocationAdmin(ModelAdmin):
     empty_note = (
-        "Add your shops: till staff choose where they are, and the report says which shop a campaign "
-        "filled."
+        "Add your shops: till staff choose where they are, and the report says which shop a "
+        "campaign filled."
     )
     list_display = ("name", "created_at")
     search_fields = ("name",)

@@ -49,5 +49,8 @@ def trail(context: Context) -> Trail:
 
 def _may_see(context: Context, opts: Any) -> bool:
     request: HttpRequest = context["request"]
-    rights = (f"{opts.app_label}.view_{opts.model_name}", f"{opts.app_label}.change_{opts.model_name}")
+    rights = (
+        f"{opts.app_label}.view_{opts.model_name}",
+        f"{opts.app_label}.change_{opts.model_name}",
+    )
     return any(request.user.has_perm(right) for right in rights)

@@ -225,8 +225,8 @@ def check_mapping(mapping: Mapping) -> None:
     if not any(key in mapping for key in KEYS):
         raise DomainError(
             "no_key_column",
-            "No column was recognised as email, phone or number at the till: say which one is, such as "
-            "email=E-Mail.",
+            "No column was recognised as email, phone or number at the till: say which one is, "
+            "such as email=E-Mail.",
         )
 
 

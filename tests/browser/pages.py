@@ -155,9 +155,7 @@ PAGES: list[OurPage] = [
     OurPage("admin:customers_customer_changelist"),
     OurPage("admin:customers_customer_changelist", tick="add_tags_action", what="tags"),
     OurPage("admin:customers_customer_changelist", tick="erase_action", who="boss", what="erase"),
-    *_model(
-        "customers_customer", "add", "change", "history", pk=lambda world: world.customer
-    ),
+    *_model("customers_customer", "add", "change", "history", pk=lambda world: world.customer),
     OurPage("admin:customers_customer_erase_one", lambda world: world.customer, who="boss"),
     OurPage("admin:customers_customerimport_changelist"),
     OurPage("admin:customers_customerimport_add", what="upload"),
@@ -190,9 +188,7 @@ PAGES: list[OurPage] = [
         who="till",
     ),
     *[
-        OurPage(
-            "qrcodes:verdict", lambda world, n=n: world.attempts[n], who="till", what=what
-        )
+        OurPage("qrcodes:verdict", lambda world, n=n: world.attempts[n], who="till", what=what)
         for n, what in enumerate(("accepted", "used", "unknown"))
     ],
     OurPage("qrcodes:undo", lambda world: world.redemption, who="till"),
@@ -215,7 +211,9 @@ PAGES: list[OurPage] = [
     # Staff
     *_model("auth_user", "changelist", "add", "change", pk=lambda w: w.people["till"], who="boss"),
     OurPage("admin:auth_user_password_change", lambda world: world.people["till"], who="boss"),
-    *_model("auth_group", "changelist", "add", "change", pk=lambda _: Group.objects.first(), who="boss"),
+    *_model(
+        "auth_group", "changelist", "add", "change", pk=lambda _: Group.objects.first(), who="boss"
+    ),
     # What should not happen
     OurPage("admin:customers_customer_changelist", who="analyst", what="forbidden", status=403),
     OurPage("captured-message", lambda _: "nothing", what="missing", status=404),

@@ -70,9 +70,7 @@ def make_world() -> World:
         CustomerFactory(tags=["regulars", "lunch"] if n % 3 else ["inactive-6months"])
         for n in range(12)
     ]
-    record_consent(
-        customer_ids=[customers[3].pk], channel="email", action="opt_out", source="page"
-    )
+    record_consent(customer_ids=[customers[3].pk], channel="email", action="opt_out", source="page")
     campaigns = {state: _campaign(state) for state in STATES}
     deliveries = _deliveries(campaigns, customers)
     location = LocationFactory(name="Harbour")
@@ -164,9 +162,7 @@ def _till(campaign: Campaign, customers: list[Any], location: Any, till: Any) ->
         "waiting": QRCodeFactory(offer=later, customer=customers[6]),
     }
     verdicts = [
-        redeem_code(
-            text=text, source=Source.SCAN_PAGE, nonce=str(n), location=location, staff=till
-        )
+        redeem_code(text=text, source=Source.SCAN_PAGE, nonce=str(n), location=location, staff=till)
         for n, text in enumerate((codes["used"].token, codes["used"].token, "WRONG23456"))
     ]
     return codes, verdicts[0].redemption_id, [verdict.attempt_id for verdict in verdicts]
