@@ -140,6 +140,11 @@ PAGES: list[OurPage] = [
     ),
     # Deliveries
     OurPage("admin:campaigns_delivery_changelist"),
+    OurPage(
+        "admin:campaigns_delivery_changelist",
+        query="?status__exact=unconfirmed",
+        tick="count_as_sent",
+    ),
     *[
         OurPage(
             "admin:campaigns_delivery_change",
