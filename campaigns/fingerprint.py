@@ -5,6 +5,7 @@ import json
 
 from django.forms.models import model_to_dict
 
+from campaigns.content.pictures import preview_pictures
 from campaigns.models import Campaign
 from qrcodes.models import Offer
 
@@ -16,4 +17,6 @@ def fingerprint_of(campaign: Campaign) -> str:
         shown[name] = sorted(getattr(campaign, name).values_list("pk", flat=True))
     offer = Offer.objects.filter(campaign_id=campaign.pk).first()
     shown["offer"] = model_to_dict(offer) if offer else None
+    pictures = preview_pictures(email_content=campaign.email_content, campaign=campaign)
+    shown["pictures"] = sorted((name, picture.url) for name, picture in pictures.items())
     return hashlib.sha256(json.dumps(shown, default=str, sort_keys=True).encode()).hexdigest()[:32]

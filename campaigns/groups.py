@@ -27,6 +27,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "campaigns.add_messagetemplate",
         "campaigns.change_messagetemplate",
         "campaigns.delete_messagetemplate",
+        "campaigns.view_image",
+        "campaigns.add_image",
+        "campaigns.change_image",
+        "campaigns.delete_image",
         "campaigns.view_delivery",
         "qrcodes.view_qrcode",
         "qrcodes.change_qrcode",
@@ -37,7 +41,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qrcodes.change_location",
     ),
     "Till staff": ("qrcodes.redeem", "qrcodes.undo_redemption"),
-    "Analyst": ("campaigns.view_campaign", "qrcodes.view_redemption"),
+    "Analyst": ("campaigns.view_campaign", "campaigns.view_image", "qrcodes.view_redemption"),
 }
 
 

@@ -16,6 +16,7 @@ from campaigns.delivery.outbox import GIVEN_UP
 from campaigns.delivery.streaks import forget_stops
 from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
 from campaigns.fingerprint import fingerprint_of
+from campaigns.freeze_images import freeze_images
 from campaigns.models import Campaign
 from campaigns.reasons import REASONS
 from config.clock import database_now
@@ -90,6 +91,7 @@ def send_campaign(*, campaign_id: int, shown: str = "") -> Campaign:
         campaign = _get_locked(campaign_id)
         if Status.QUEUED not in MOVES[campaign.status]:
             _require(False, campaign_id, "sent")
+        freeze_images(campaign)
         _require_unchanged(campaign, shown)
         require_sendable(campaign)
         moved = move(
@@ -119,6 +121,7 @@ def schedule_campaign(*, campaign_id: int, at: datetime, shown: str = "") -> Cam
         campaign = _get_locked(campaign_id)
         if Status.SCHEDULED not in MOVES[campaign.status]:
             _require(False, campaign_id, "scheduled")
+        freeze_images(campaign)
         _require_unchanged(campaign, shown)
         require_sendable(campaign)
         moved = move(campaign_id=campaign_id, to=Status.SCHEDULED, scheduled_for=at)
