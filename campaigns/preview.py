@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from campaigns.content.pictures import preview_pictures
 from campaigns.content.placeholders import PLACEHOLDERS, build_context, sample_context
 from campaigns.content.rendering import RenderedEmail, compile_campaign
 from campaigns.delivery.prepare import compiled_messages, tags_by_customer
@@ -38,7 +39,9 @@ def preview_campaign(*, campaign: Campaign, customer: Customer | None = None) ->
     """
     compiled = compiled_messages(campaign)
     context = _context_for(campaign, customer)
-    email = compiled.render_email(context) if campaign.email_content.strip() else None
+    pictures = preview_pictures(email_content=campaign.email_content, campaign=campaign)
+    has_email = campaign.email_content.strip()
+    email = compiled.render_email(context, pictures=pictures) if has_email else None
     return Preview(
         subject=email.subject if email else "",
         html=_with_own_images(email, context) if email else "",
@@ -52,15 +55,16 @@ def preview_content(
 ) -> Preview:
     """Return both messages of no campaign yet, filled in for a sample person.
 
-    ``offer`` holds the fields of ``offer.*`` that are known. Nothing is read from the database.
-    Raises DomainError when a template does not fill in.
+    ``offer`` holds the fields of ``offer.*`` that are known. Nothing is read from the database but
+    the pictures that the email names. Raises DomainError when a template does not fill in.
     """
     compiled = compile_campaign(
         subject=subject, email_content=email_content, sms_content=sms_content
     )
     context = sample_context()
     context["offer"] = {**dict.fromkeys(context["offer"], ""), **offer}
-    email = compiled.render_email(context) if email_content.strip() else None
+    pictures = preview_pictures(email_content=email_content)
+    email = compiled.render_email(context, pictures=pictures) if email_content.strip() else None
     return Preview(
         subject=email.subject if email else "",
         html=_with_own_images(email, context) if email else "",

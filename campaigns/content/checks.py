@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from campaigns.content.errors import ContentError
 from campaigns.content.html_checks import check_html
+from campaigns.content.pictures import Pictures, hosted_pictures
 from campaigns.content.placeholders import sample_context
 from campaigns.content.problems import Problem
 from campaigns.content.rendering import CompiledMessages, RenderedEmail, compile_campaign
@@ -72,13 +73,16 @@ def _check_presence(fields: dict[str, str]) -> Iterator[Problem]:
 
 def _check_samples(fields: dict[str, str], has_qr_code: bool) -> list[Problem]:
     compiled = compile_campaign(**fields)
+    pictures = hosted_pictures(compiled.image_names)
     problems = []
     for blank in (False, True):
-        sample = _fill_in(compiled, fields, sample_context(with_qr=has_qr_code, blank=blank))
+        context = sample_context(with_qr=has_qr_code, blank=blank)
+        sample = _fill_in(compiled, fields, context, pictures)
         if sample.email is not None:
             if fields["subject"].strip() and not sample.email.subject:
                 problems.append(_empty("no_subject", "subject", "The subject"))
-            problems += check_html(sample.email, fields["email_content"], sample.context)
+            source = fields["email_content"]
+            problems += check_html(sample.email, source, sample.context, pictures.values())
         if sample.sms is not None:
             problems += _check_sms(sample.sms)
         if has_qr_code:
@@ -87,9 +91,13 @@ def _check_samples(fields: dict[str, str], has_qr_code: bool) -> list[Problem]:
 
 
 def _fill_in(
-    compiled: CompiledMessages, fields: dict[str, str], context: dict[str, object]
+    compiled: CompiledMessages,
+    fields: dict[str, str],
+    context: dict[str, object],
+    pictures: Pictures,
 ) -> _Sample:
-    email = compiled.render_email(context) if fields["email_content"].strip() else None
+    has_email = fields["email_content"].strip()
+    email = compiled.render_email(context, pictures=pictures) if has_email else None
     sms = compiled.render_sms(context) if fields["sms_content"].strip() else None
     return _Sample(context, email, sms)
 

@@ -2,13 +2,16 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from campaigns.content.html_tokens import Kind, Token, tokenize
+from campaigns.content.images import HOSTED, INLINE
+from campaigns.content.pictures import Picture, calls_in
 from campaigns.content.problems import Problem
 from campaigns.content.rendering import RenderedEmail
 
@@ -17,12 +20,41 @@ GMAIL_CLIPS_AT = 102 * 1024
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 _STYLE_URL = re.compile(r"url\(\s*['\"]?([^'\")]*)", re.IGNORECASE)
 _FIELD = "email_content"
+# What a message may weigh with the pictures inside it: slow on a phone, and dear on its plan.
+HEAVY_AT = 1_000_000
+# Three bytes travel as four letters.
+_BASE64 = 4 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An email's source, and what stands in it for the pictures of the finished HTML."""
+
+    source: str
+    pictures: Mapping[str, Picture]  # by address
+
+    def line_of(self, found: str) -> int | None:
+        """Return the line of what made ``found`` in the finished HTML, where it can be told."""
+        if found in self.pictures:
+            return calls_in(self.source).get(self.pictures[found].name)
+        start = self.source.find(found) if found else -1
+        code = ("cid:qr-", "data:image/png;base64,", f"{settings.PUBLIC_BASE_URL}/c/")
+        if start < 0 and found.startswith(code):
+            start = self.source.find("qr_code_base64")
+        return self.source.count("\n", 0, start) + 1 if start >= 0 else None
 
 
 def check_html(
-    email: RenderedEmail, source: str, context: Mapping[str, object]
+    email: RenderedEmail,
+    source: str,
+    context: Mapping[str, object],
+    pictures: Iterable[Picture] = (),
 ) -> Iterator[Problem]:
-    """Yield the problems of a filled-in email; ``source`` is searched for their lines."""
+    """Yield the problems of a filled-in email; ``source`` is searched for their lines.
+
+    Uploaded ``pictures`` must stand in the HTML at their addresses, whatever the strategy.
+    """
+    written = _Written(source, {picture.url: picture for picture in pictures})
     tags = [token for token in tokenize(email.html) if token.kind is Kind.START]
     links = [_value(tag, "href") for tag in tags if tag.name in {"a", "area"}]
     unsubscribe = {context["unsubscribe_url"], context["preferences_url"]}
@@ -35,17 +67,11 @@ def check_html(
         )
     for address in links:
         if address is not None and not _is_link(address):
-            yield _problem("link_unreachable", _advice_on(address), source, address)
+            yield _problem("link_unreachable", _advice_on(address), written, address)
     for tag in tags:
-        yield from _check_pictures(tag, source)
-    size = len(email.html.encode())
-    if size > GMAIL_CLIPS_AT:
-        yield Problem(
-            "html_clipped",
-            f"The email has {size // 1024} KB. Gmail shows the first 102 KB only: make it shorter.",
-            _FIELD,
-            blocking=False,
-        )
+        yield from _check_pictures(tag, written)
+    yield from _check_hosts(tags, context)
+    yield from _check_weight(email, written)
 
 
 def _advice_on(address: str) -> str:
@@ -57,18 +83,80 @@ def _advice_on(address: str) -> str:
     )
 
 
-def _check_pictures(tag: Token, source: str) -> Iterator[Problem]:
+def _check_hosts(tags: list[Token], context: Mapping[str, object]) -> Iterator[Problem]:
+    """Tell when pictures are left at an address of ours that nobody outside can reach."""
+    hosted = f"{settings.PUBLIC_BASE_URL}/i/" if settings.IMAGE_STRATEGY == HOSTED else ""
+    prefixes = tuple(filter(None, [hosted, str(context.get("qr_code_url") or "")]))
+    host = urlsplit(settings.PUBLIC_BASE_URL).hostname or ""
+    if not _is_public(host) and any(
+        (_value(tag, "src") or "").startswith(prefixes) for tag in tags
+    ):
+        yield Problem(
+            "images_not_public",
+            f"Customers cannot load the pictures: they are at {settings.PUBLIC_BASE_URL}, which is "
+            "not on the internet. Set PUBLIC_BASE_URL to the address customers reach.",
+            _FIELD,
+            blocking=False,
+        )
+
+
+def _check_weight(email: RenderedEmail, written: _Written) -> Iterator[Problem]:
+    """Tell what Gmail hides, and what is heavy with the pictures that travel inside."""
+    html = len(email.html.encode())
+    parts = sum(len(image.content) for image in email.images)
+    if settings.IMAGE_STRATEGY != HOSTED:
+        for address, picture in written.pictures.items():
+            shown = email.html.count(address)
+            if settings.IMAGE_STRATEGY == INLINE:
+                html += round(shown * picture.size * _BASE64)
+            elif shown:
+                parts += picture.size
+    if html > GMAIL_CLIPS_AT:
+        yield Problem(
+            "html_clipped",
+            f"The email has {html // 1024} KB. Gmail shows the first 102 KB only: make it shorter.",
+            _FIELD,
+            blocking=False,
+        )
+    weight = html + parts * _BASE64
+    if weight > HEAVY_AT:
+        yield Problem(
+            "email_heavy",
+            f"With its pictures the email has {weight / 1_000_000:.1f} MB: use fewer or smaller "
+            "ones, or leave them at their address (IMAGE_STRATEGY=hosted).",
+            _FIELD,
+            blocking=False,
+        )
+
+
+def _check_alt(tag: Token, written: _Written) -> Iterator[Problem]:
+    address = _value(tag, "src") or ""
+    alt = _value(tag, "alt")
+    picture = written.pictures.get(address)
+    if alt is None:
+        yield _problem(
+            "image_without_alt",
+            'A picture has no alt text: say what it shows, or alt="" for decoration.',
+            written,
+            address,
+            blocking=False,
+        )
+    elif not alt and picture and not picture.is_decoration:
+        yield _problem(
+            "image_alt_empty",
+            f"The alt text of “{picture.name}” is empty here, and it is no decoration: say what it "
+            "shows.",
+            written,
+            address,
+            blocking=False,
+        )
+
+
+def _check_pictures(tag: Token, written: _Written) -> Iterator[Problem]:
     addresses = _STYLE_URL.findall(_value(tag, "style") or "")
     if tag.name == "img":
         addresses.append(_value(tag, "src") or "")
-        if tag.attribute("alt") is None:
-            yield _problem(
-                "image_without_alt",
-                'A picture has no alt text: say what it shows, or alt="" for decoration.',
-                source,
-                _value(tag, "src") or "",
-                blocking=False,
-            )
+        yield from _check_alt(tag, written)
     if background := _value(tag, "background"):
         addresses.append(background)
     for address in addresses:
@@ -78,7 +166,7 @@ def _check_pictures(tag: Token, source: str) -> Iterator[Problem]:
                 "image_empty",
                 "A picture has no content. Put the QR code inside {% if qr_code_base64 %}, so that "
                 "the message works without one.",
-                source,
+                written,
                 shown,
             )
         elif not _is_reachable(shown):
@@ -86,14 +174,15 @@ def _check_pictures(tag: Token, source: str) -> Iterator[Problem]:
                 "image_unreachable",
                 f"Customers cannot load this picture: “{shown[:80]}”. Give it an address on the "
                 "internet that begins with https://.",
-                source,
+                written,
                 shown,
             )
 
 
-def _problem(code: str, message: str, source: str, found: str, *, blocking: bool = True) -> Problem:
-    start = source.find(found) if found else -1
-    line = source.count("\n", 0, start) + 1 if start >= 0 else None
+def _problem(
+    code: str, message: str, written: _Written, found: str, *, blocking: bool = True
+) -> Problem:
+    line = written.line_of(found)
     place = f"Email, line {line}: " if line else ""
     return Problem(code, place + message, _FIELD, line, blocking)
 

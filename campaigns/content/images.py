@@ -5,6 +5,7 @@ import binascii
 import functools
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -16,6 +17,13 @@ _DATA_URI = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_PREFIX = 40
+# What stands before an address whose picture is shown, rather than linked to.
+_SHOWN_PREFIX = re.compile(
+    r"(?:\b(?:src|background)\s*=\s*[\"']?|\burl\(\s*(?:[\"']|&quot;|&#39;)?)\s*\Z", re.IGNORECASE
+)
+# Bytes of uploaded pictures that travel with one email. Providers refuse 20 to 30 MB, and a picture
+# that is repeated in data URIs must not multiply without end.
+MAX_CARRIED = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +48,14 @@ def apply_image_strategy(
     qr_code_url: str,
     qr_strategy: str,
     image_strategy: str,
+    uploaded: Mapping[str, InlineImage] | None = None,
 ) -> tuple[str, tuple[InlineImage, ...]]:
     """Return finished HTML with its pictures where the strategies want them, and their parts.
 
     The QR code is found by its content. Any other picture that the author wrote as a data URI has
     no address of its own, so ``hosted`` makes a part of it as ``cid`` does. What cannot be decoded
-    is left as it is.
+    is left as it is. ``uploaded`` holds pictures by the addresses in the HTML; what does not
+    fit into ``MAX_CARRIED`` stays at its address.
     """
     images: dict[str, InlineImage] = {}
     if qr_code_base64 and qr_strategy != INLINE and qr_code_base64 in html:
@@ -58,6 +68,8 @@ def apply_image_strategy(
             images[image.content_id] = image
     if image_strategy != INLINE and "data:image/" in html:
         html = _replace_others(html, qr_code_base64, images)
+    if uploaded and image_strategy != HOSTED:
+        html = _carry_uploaded(html, uploaded, image_strategy, images)
     return html, tuple(images.values())
 
 
@@ -73,6 +85,39 @@ def _replace_qr(html: str, content: str, replacement: str) -> tuple[str, bool]:
             replaced = True
         pieces += (escape(replacement) if prefix and replacement else content, following)
     return "".join(pieces), replaced
+
+
+def _carry_uploaded(
+    html: str,
+    uploaded: Mapping[str, InlineImage],
+    strategy: str,
+    images: dict[str, InlineImage],
+) -> str:
+    room = MAX_CARRIED
+    for address, image in uploaded.items():
+        first, *others = html.split(address)
+        pieces = [first]
+        for following in others:
+            before = pieces[-1]
+            shown = _SHOWN_PREFIX.search(before, max(0, len(before) - _LONGEST_PREFIX))
+            is_part = image.content_id in images
+            cost = 0 if is_part else len(image.content)
+            if not shown or cost > room:
+                pieces += (address, following)
+                continue
+            room -= cost
+            if strategy == CID:
+                images[image.content_id] = image
+                pieces += (f"cid:{image.content_id}", following)
+            else:
+                pieces += (_data_uri_of(image), following)
+        html = "".join(pieces)
+    return html
+
+
+@functools.lru_cache(maxsize=16)
+def _data_uri_of(image: InlineImage) -> str:
+    return f"data:image/{image.subtype};base64,{base64.b64encode(image.content).decode()}"
 
 
 def _replace_others(html: str, qr_content: str, images: dict[str, InlineImage]) -> str:

@@ -13,6 +13,8 @@ from campaigns.content.errors import ContentError
 from campaigns.content.html_limits import HtmlRefused
 from campaigns.content.images import InlineImage, apply_image_strategy
 from campaigns.content.layout import Layout
+from campaigns.content.pictures import Picture, library_pictures
+from campaigns.content.safety import PICTURES
 from campaigns.content.slots import CLOSE, OPEN, mark
 from campaigns.content.templates import MessageTemplate
 
@@ -39,6 +41,8 @@ class CompiledMessages:
         self._subject = MessageTemplate(subject, field="subject")
         self._email = MessageTemplate(email_content, field="email_content")
         self._sms = MessageTemplate(sms_content, field="sms_content")
+        # The names of the uploaded pictures that the email shows.
+        self.image_names = self._email.image_names
         self._layouts: dict[tuple[str | None, ...], Layout] = {}
         self._layout_letters = 0
         self.placeholders = (
@@ -55,12 +59,20 @@ class CompiledMessages:
             return self._subject.placeholders | self._sms.placeholders
         return self._sms.placeholders
 
-    def render_email(self, context: Mapping[str, Any]) -> RenderedEmail:
+    def render_email(
+        self, context: Mapping[str, Any], *, pictures: Mapping[str, Picture] | None = None
+    ) -> RenderedEmail:
         """Return the email for the values of ``build_context``, images placed by the settings.
 
-        Raises ContentError ``render_failed``, ``output_too_large`` or ``template_refused``.
+        ``pictures`` are the uploaded ones by name; without them the library is asked, which a
+        sender should do once and not for every message. Raises ContentError ``render_failed``,
+        ``output_too_large`` or ``template_refused``.
         """
         subject = self._render_subject(context)
+        if pictures is None:
+            pictures = library_pictures(self.image_names)
+        sources = {name: picture.url for name, picture in pictures.items()}
+        context = {**context, PICTURES: sources}
         shape: list[str | None] = []
         values: list[str] = []
         for piece in self._email.pieces(_with_subject(context, self._email, subject)):
@@ -77,6 +89,7 @@ class CompiledMessages:
             qr_code_url=context.get("qr_code_url", ""),
             qr_strategy=settings.QR_IMAGE_STRATEGY,
             image_strategy=settings.IMAGE_STRATEGY,
+            uploaded={each.url: each.part for each in pictures.values() if each.part},
         )
         return RenderedEmail(subject, html, text, images)
 

@@ -6,12 +6,15 @@ counted beforehand: nothing that a template says can become large.
 """
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from jinja2 import TemplateSyntaxError, nodes
+from jinja2.visitor import NodeTransformer
 
 from campaigns.content.errors import ContentError
+from campaigns.content.pictures import LONGEST_NAME, MOST_PICTURES, calls_in
 from campaigns.content.placeholders import GROUPS, MAX_ITEMS, NAMES
 from campaigns.content.sandbox import FILTERS, LOOP_FACTS, OWN_LIST, TESTS, Sandbox
 
@@ -24,6 +27,10 @@ MAX_CONSTANT_TEXT = 200
 MAX_CONSTANT_NUMBER = 10**9
 MAX_ARGUMENT_NUMBER = 1_000
 
+# The one call there is, and the value that takes its place: a dictionary from names to addresses,
+# under a name that no template can write. Nothing is called when a template runs.
+IMAGE = "image"
+PICTURES = "_pictures"
 ATTRIBUTES = ("customer", "attributes")
 LISTS = {("customer", "segment_list")}
 
@@ -63,11 +70,13 @@ _FILTER_HINTS = {
 class Examined:
     """A template as a tree, the placeholders it uses, and everything that is wrong with it.
 
-    ``tree`` must not be compiled while there are ``errors``.
+    ``tree`` must not be compiled while there are ``errors``. ``images`` are the names of uploaded
+    pictures → the line of the first use; whether there are such pictures is not looked at here.
     """
 
     tree: nodes.Template | None = None
     placeholders: set[str] = field(default_factory=set)
+    images: dict[str, int] = field(default_factory=dict)
     errors: list[ContentError] = field(default_factory=list)
 
 
@@ -81,6 +90,10 @@ def examine(source: str, *, field: str, sandbox: Sandbox) -> Examined:
         else:
             tree = sandbox.parse(source)
             examiner.visit(tree, depth=0, loops=())
+            if examiner.result.images:
+                examiner.check_images(source)
+            if examiner.result.images and not examiner.result.errors:
+                _LookUpPictures().visit(tree)
             examiner.result.tree = tree
     except TemplateSyntaxError as error:
         reason = (error.message or "it is not finished").rstrip(".")
@@ -129,6 +142,8 @@ class _Examiner:
             self._check_filter(node, depth, loops)
         elif isinstance(node, nodes.Test):
             self._check_test(node, depth, loops)
+        elif isinstance(node, nodes.Call) and _path_of(node.node) == (IMAGE,):
+            self._check_image(node, loops)
         elif isinstance(node, _ALLOWED):
             self._check_plain(node)
             for child in node.iter_child_nodes():
@@ -147,6 +162,36 @@ class _Examiner:
             node.lineno,
             f"{written} cannot be used. Use placeholders, filters, {{% if %}} and {{% for %}}.",
         )
+
+    def _check_image(self, node: nodes.Call, loops: tuple[str, ...]) -> None:
+        written = node.args[0] if len(node.args) == 1 else None
+        more = node.kwargs or node.dyn_args or node.dyn_kwargs
+        name = written.value if isinstance(written, nodes.Const) else None
+        if self.field != "email_content":
+            self.refuse(node.lineno, "only the email shows pictures. Take image(…) out.")
+        elif IMAGE in loops:
+            self.refuse(node.lineno, "“image” is the name of a loop here: give that another name.")
+        elif more or not isinstance(name, str) or not name:
+            self.refuse(
+                node.lineno,
+                "image(…) takes one name in quotation marks and nothing else: "
+                '{{ image("summer-pizza") }}.',
+            )
+        else:
+            self.result.images.setdefault(name[: LONGEST_NAME + 1], node.lineno)
+
+    def check_images(self, source: str) -> None:
+        """Refuse names that are not written plainly: whoever looks for a name must find it."""
+        plain = calls_in(source)
+        for name, line in self.result.images.items():
+            if name not in plain:
+                self.refuse(
+                    line,
+                    f"“{name}” cannot be the name of a picture. Write it as the library does: "
+                    "small letters, digits and hyphens in one pair of quotation marks.",
+                )
+        if len(self.result.images) > MOST_PICTURES:
+            self.refuse(None, f"it shows more than {MOST_PICTURES} pictures. Use fewer.")
 
     def _check_plain(self, node: nodes.Node) -> None:
         if isinstance(node, nodes.Const):
@@ -184,6 +229,12 @@ class _Examiner:
             self.result.placeholders.add(".".join(map(str, path[:2])))
         elif self.field == "subject" and written == "campaign.subject":
             self.add("unknown_placeholder", line, "the subject cannot contain itself.")
+        elif path[0] == IMAGE:
+            self.add(
+                "unknown_placeholder",
+                line,
+                'a picture needs its name: {{ image("summer-pizza") }}.',
+            )
         elif written in NAMES:
             self.result.placeholders.add(written)
         else:
@@ -249,6 +300,15 @@ class _Examiner:
             self.visit(child, depth=depth + 1, loops=loops)
 
 
+class _LookUpPictures(NodeTransformer):
+    """Makes a look-up of every call of ``image``: ``image("x")`` becomes ``_pictures["x"]``."""
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        """Return the look-up, on the same line."""
+        pictures = nodes.Name(PICTURES, "load", lineno=node.lineno)
+        return nodes.Getitem(pictures, node.args[0], "load", lineno=node.lineno)
+
+
 def _path_of(node: nodes.Node) -> tuple[str | int, ...] | None:
     """Return («customer», «attributes», «x») for ``customer.attributes.x``; None for no path."""
     parts: list[str | int] = []
@@ -276,3 +336,15 @@ def _unknown(written: str) -> str:
         )
     close = difflib.get_close_matches(written[:80], NAMES, n=1)
     return f"{message} Did you mean {close[0]}?" if close else f"{message} Choose one of the list."
+
+
+def unknown_image(name: str, library: Sequence[str], *, field: str, line: int) -> ContentError:
+    """Return the error about a picture that the library does not have, with the nearest name."""
+    close = difflib.get_close_matches(name, library, n=1)
+    advice = f"Did you mean “{close[0]}”?" if close else "Add it under Images first."
+    return ContentError(
+        "unknown_image",
+        f"there is no picture “{name}” in the library. {advice}",
+        field=field,
+        line=line,
+    )

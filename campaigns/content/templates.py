@@ -10,7 +10,8 @@ from jinja2 import Template
 from campaigns.content.errors import ContentError
 from campaigns.content.html_limits import HtmlRefused, check_tags, read_html
 from campaigns.content.layout import check_slots
-from campaigns.content.safety import Examined, examine
+from campaigns.content.pictures import all_names, known_names
+from campaigns.content.safety import Examined, examine, unknown_image
 from campaigns.content.sandbox import NotComputable, Sandbox
 from campaigns.content.slots import mark, without_controls
 
@@ -34,7 +35,10 @@ def clean_source(source: str) -> str:
 
 
 def examine_template(source: str, *, field: str) -> Examined:
-    """Read a template and return its tree, its placeholders and every error in it."""
+    """Read a template and return its tree, its placeholders and every error in it.
+
+    The database is asked for the pictures it names, if it names any.
+    """
     largest = MAX_SOURCE[field]
     if len(source) > largest:
         too_large = Examined()
@@ -50,6 +54,14 @@ def examine_template(source: str, *, field: str) -> Examined:
     examined = examine(source, field=field, sandbox=sandbox_for(field))
     if field == "email_content" and not examined.errors:
         examined.errors.extend(_examine_html(source))
+    if examined.images:
+        unknown = examined.images.keys() - known_names(examined.images)
+        library = all_names() if unknown else []
+        examined.errors.extend(
+            unknown_image(name, library, field=field, line=line)
+            for name, line in examined.images.items()
+            if name in unknown
+        )
     return examined
 
 
@@ -80,7 +92,7 @@ def _examine_html(source: str) -> Iterator[ContentError]:
 
 
 class MessageTemplate:
-    """A compiled template of one field; ``placeholders`` are those it uses."""
+    """A compiled template of one field; ``placeholders`` and ``image_names`` are those it uses."""
 
     def __init__(self, source: str, *, field: str) -> None:
         """Check and compile. Raises the first ContentError."""
@@ -90,6 +102,7 @@ class MessageTemplate:
         self.field = field
         self.source = clean_source(source)
         self.placeholders = frozenset(examined.placeholders)
+        self.image_names = frozenset(examined.images)
         self._template: Template = sandbox_for(field).from_string(examined.tree)
 
     def pieces(self, context: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from campaigns.channels.base import OutgoingEmail, OutgoingSms
+from campaigns.content.pictures import Pictures, campaign_pictures
 from campaigns.content.placeholders import build_context
 from campaigns.content.rendering import CompiledMessages, compile_campaign
 from campaigns.content.sms_length import measure_sms
@@ -73,6 +74,8 @@ def prepare_chunk(*, lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -
             return _stop(lane, deliveries, token)
         outbox.skip_claimed(ids=[row.pk for row in without], token=token, code="qr_failed")
         deliveries = [row for row in deliveries if row.customer_id not in issued.failed]
+    # Once for the whole chunk: every message of a campaign shows the same pictures.
+    pictures = campaign_pictures(campaign) if lane.channel == Channel.EMAIL else {}
     tags = tags_by_customer([delivery.customer_id for delivery in deliveries])
     prepared: list[Prepared] = []
     failed_in_a_row = 0
@@ -90,6 +93,7 @@ def prepare_chunk(*, lane: Lane, deliveries: list[Delivery], token: uuid.UUID) -
                 code=codes.get(delivery.customer_id),
                 tags=tags[delivery.customer_id],
                 public_id=str(delivery.public_id),
+                pictures=pictures,
             )
         except Exception as error:
             reason = _failure_code(error)
@@ -135,10 +139,12 @@ def fill_in(
     tags: list[str],
     public_id: str,
     address: str = "",
+    pictures: Pictures | None = None,
 ) -> OutgoingEmail | OutgoingSms:
     """Return one finished message to ``customer``, or to ``address`` when one is given.
 
-    Raises DomainError when the template does not fill in, DecryptionError without its key.
+    ``pictures`` are the campaign's, which are looked up when they are not given. Raises DomainError
+    when the template does not fill in, DecryptionError without its key.
     """
     compiled = compiled_messages(campaign)
     preferences = preferences_url(customer.pk, source=f"campaign:{campaign.pk}")
@@ -157,7 +163,9 @@ def fill_in(
         raise DomainError("no_address", "The customer has no address for this channel.")
     if channel == Channel.SMS:
         return OutgoingSms(public_id=public_id, to=to, body=compiled.render_sms(context))
-    rendered = compiled.render_email(context)
+    if pictures is None:
+        pictures = campaign_pictures(campaign)
+    rendered = compiled.render_email(context, pictures=pictures)
     return OutgoingEmail(
         public_id=public_id,
         to=to,

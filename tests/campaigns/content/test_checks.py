@@ -133,10 +133,11 @@ def test_pictures_on_the_internet_are_fine(address):
     assert codes_of(email_content=f'{GOOD["email_content"]}<img alt="" src="{address}">') == []
 
 
-def test_our_own_address_counts_as_reachable_even_in_development(settings):
+def test_our_own_address_on_this_machine_is_a_remark_where_pictures_are_left_there(settings):
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:8000"
-    settings.QR_IMAGE_STRATEGY = "hosted"
     assert codes_of() == []
+    settings.QR_IMAGE_STRATEGY = "hosted"
+    assert codes_of() == [("images_not_public", "email_content", False)]
 
 
 def test_backgrounds_are_pictures_too():
