@@ -28,6 +28,12 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
                 ("campaigns.view_messagetemplate",),
             ),
             (
+                "Images",
+                "image",
+                "admin:campaigns_image_changelist",
+                ("campaigns.view_image",),
+            ),
+            (
                 "Deliveries",
                 "outbox",
                 "admin:campaigns_delivery_changelist",

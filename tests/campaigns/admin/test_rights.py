@@ -209,13 +209,14 @@ def test_the_sidebar_shows_what_each_person_may_open(marketing, analyst, till) -
         "Home",
         "Campaigns",
         "Templates",
+        "Images",
         "Deliveries",
         "Captured messages",
         "Customers",
     } <= set(shown)
     assert "Scan page" not in shown
     assert "Accounts" not in shown
-    assert sidebar(analyst) == ["Home", "Campaigns", "Redemptions"]
+    assert sidebar(analyst) == ["Home", "Campaigns", "Images", "Redemptions"]
     assert sidebar(till) == ["Home", "Scan page"]
 
 
@@ -223,7 +224,7 @@ def test_every_link_of_the_sidebar_opens(db) -> None:
     boss = signed_in(is_superuser=True)
     groups = boss.get("/admin/").context["sidebar_navigation"]
     links = [item["link"] for group in groups for item in group["items"]]
-    assert len(links) == 15
+    assert len(links) == 16
     for link in links:
         assert boss.get(link).status_code == 200, link
 
