@@ -89,7 +89,7 @@ class UploadForm(DescriptionForm):
         file.required, file.label = True, "Picture"
         file.help_text = (
             f"PNG, JPEG, GIF or WebP, up to {megabytes} MB. It is made small enough for emails, "
-            "and where it was taken is removed."
+            "and the place where it was taken is removed."
         )
         file.error_messages["required"] = f"Choose a picture of up to {megabytes} MB."
 

@@ -32,7 +32,6 @@ class ImageAdmin(ModelAdmin):
     search_help_text = "Search by name or by what it shows"
     list_per_page = 48
     list_fullwidth = True
-    show_full_result_count = False
     warn_unsaved_form = True
     actions = None
 

@@ -1,6 +1,7 @@
 """The library: adding, replacing, deleting, and what a campaign keeps (R-2)."""
 
 from html import unescape
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -12,7 +13,8 @@ from campaigns.clean_picture import clean_picture
 from campaigns.content.pictures import campaign_pictures
 from campaigns.content.templates import examine_template
 from campaigns.delete_image import delete_image
-from campaigns.delivery.prepare import fill_in
+from campaigns.delivery import outbox
+from campaigns.delivery.prepare import fill_in, prepare_chunk
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.fingerprint import fingerprint_of
 from campaigns.image_uses import count_uses, uses_of
@@ -25,6 +27,7 @@ from campaigns.lifecycle import (
 from campaigns.list_images import list_images, snippet_of
 from campaigns.models import Campaign, CampaignImage, Image, ImageContent, MessageTemplate
 from config.errors import DomainError
+from tests.campaigns.delivery.lanes import lane_of, sending
 from tests.factories import CampaignFactory, CustomerFactory, OfferFactory, UserFactory, now
 from tests.pictures import a_file, an_image
 
@@ -215,6 +218,26 @@ def test_a_campaign_whose_picture_is_missing_is_not_sent() -> None:
     campaign.refresh_from_db()
     assert campaign.is_draft
     assert not CampaignImage.objects.exists()
+
+
+@pytest.mark.parametrize("strategy", ["inline", "cid", "hosted"])
+def test_a_chunk_asks_for_its_pictures_once(settings, strategy) -> None:
+    settings.IMAGE_STRATEGY = strategy
+    image = an_image()
+
+    def queries_for(count: int) -> int:
+        campaign = sending(count, email_content=CONTENT, has_qr_code=False)
+        CampaignImage.objects.create(campaign=campaign, image=image, content=image.content)
+        token = uuid4()
+        claimed = outbox.claim(lane=lane_of(campaign), limit=100, token=token)
+        with CaptureQueriesContext(connection) as queries:
+            prepared = prepare_chunk(lane=lane_of(campaign), deliveries=claimed, token=token)
+        assert len(prepared) == count
+        assert {len(message.email.images) for message in prepared} == {int(strategy == "cid")}
+        return len(queries)
+
+    queries_for(1)
+    assert queries_for(20) == queries_for(1)
 
 
 # --- uses and deleting ----------------------------------------------------------------------------
