@@ -11,7 +11,6 @@ from campaigns.models import ImageContent
 HEADERS = {
     # What is at this address follows from the address.
     "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     # Webmail of any origin shows it.
     "Cross-Origin-Resource-Policy": "cross-origin",
