@@ -138,6 +138,16 @@ PAGES: list[OurPage] = [
         "history",
         pk=lambda world: world.template,
     ),
+    # Images
+    *_model(
+        "campaigns_image",
+        *("changelist", "add", "change", "delete", "history"),
+        pk=lambda world: world.image,
+    ),
+    OurPage("admin:campaigns_image_changelist", query="?q=nothing+like+it"),
+    *_model(
+        "campaigns_image", "changelist", "change", pk=lambda world: world.image, who="analyst"
+    ),
     # Deliveries
     OurPage("admin:campaigns_delivery_changelist"),
     OurPage(
@@ -273,6 +283,7 @@ NO_PAGES = {
     "admin:customers_customerimport_rejects",
     "admin:qrcodes_redemption_export",
     "qrcodes:image",
+    "campaigns:image",
     # Turned off: they answer 403 to everybody, or show a page that nothing leads to.
     "admin:app_list",
     *(

@@ -9,7 +9,7 @@ from campaigns.channels import open_email_channel, open_sms_channel
 from campaigns.channels.capture import captured_names
 from campaigns.groups import ensure_groups
 from campaigns.health import BEAT, SWEEPER, beat_heart
-from campaigns.models import Campaign, Delivery, MessageTemplate, Pace
+from campaigns.models import Campaign, Delivery, Image, MessageTemplate, Pace
 from campaigns.starters import find_starter
 from customers.consent import record_consent
 from customers.imports.moves import discard_import, start_check, start_import
@@ -26,6 +26,7 @@ from tests.factories import (
     UserFactory,
     now,
 )
+from tests.pictures import a_file, an_image
 
 LIST = (
     "First name,Last name,Email,Mobile,Favourite\n"
@@ -49,6 +50,7 @@ class World:
     redemption: Any
     attempts: list[Any]
     template: MessageTemplate
+    image: Image
     imports: dict[str, CustomerImport]
     location: Any
     captured: list[str]
@@ -86,6 +88,7 @@ def make_world() -> World:
         redemption=redemption,
         attempts=attempts,
         template=_template(people["marketing"]),
+        image=an_image("pizza", alt="A Margherita pizza", file=a_file(size=(900, 400))),
         imports=_imports(people["marketing"]),
         location=location,
         captured=_captured(),
