@@ -16,6 +16,7 @@ from campaigns.models import Campaign, CampaignImage, Image, ImageContent
 
 LONGEST_NAME = 60
 MOST_PICTURES = 50
+MOST_SUGGESTED = 2_000
 _CALL = re.compile(r"\bimage\s*\(\s*(?P<quote>[\"'])(?P<name>[a-z0-9_-]{1,60})(?P=quote)")
 # Bytes never change under a digest, so what is kept here is never stale.
 _CONTENTS_KEPT = 16
@@ -54,9 +55,10 @@ def known_names(names: Collection[str]) -> set[str]:
     return set(Image.objects.filter(name__in=names).values_list("name", flat=True))
 
 
-def all_names() -> list[str]:
-    """Return every name of the library, for suggestions."""
-    return list(Image.objects.values_list("name", flat=True))
+def library_names() -> list[str]:
+    """Return names of the library, for suggestions: those that were changed last."""
+    newest = Image.objects.order_by("-updated_at").values_list("name", flat=True)
+    return list(newest[:MOST_SUGGESTED])
 
 
 def library_pictures(names: Collection[str]) -> Pictures:
@@ -89,6 +91,7 @@ def _rows_of(campaign: Campaign) -> list[tuple[Image, ImageContent]]:
             (row.image, row.content)
             for row in rows.select_related("image", "content").defer("content__data")
         ]
+    # A campaign that was made without being checked still shows no hole.
     return frozen + _current(names - {image.name for image, _ in frozen})
 
 

@@ -10,7 +10,7 @@ from jinja2 import Template
 from campaigns.content.errors import ContentError
 from campaigns.content.html_limits import HtmlRefused, check_tags, read_html
 from campaigns.content.layout import check_slots
-from campaigns.content.pictures import all_names, known_names
+from campaigns.content.pictures import known_names, library_names
 from campaigns.content.safety import Examined, examine, unknown_image
 from campaigns.content.sandbox import NotComputable, Sandbox
 from campaigns.content.slots import mark, without_controls
@@ -19,6 +19,9 @@ MAX_SOURCE = {"subject": 1_000, "email_content": 500_000, "sms_content": 10_000}
 # The fields of a campaign that are templates.
 CONTENT_FIELDS = tuple(MAX_SOURCE)
 MAX_OUTPUT = {"subject": 1_000, "email_content": 500_000, "sms_content": 1_600}
+
+# Unknown pictures that the nearest name is looked for.
+MOST_ADVICE = 5
 
 HTML_SANDBOX = Sandbox(autoescape=True)
 TEXT_SANDBOX = Sandbox(autoescape=False)
@@ -55,14 +58,18 @@ def examine_template(source: str, *, field: str) -> Examined:
     if field == "email_content" and not examined.errors:
         examined.errors.extend(_examine_html(source))
     if examined.images:
-        unknown = examined.images.keys() - known_names(examined.images)
-        library = all_names() if unknown else []
-        examined.errors.extend(
-            unknown_image(name, library, field=field, line=line)
-            for name, line in examined.images.items()
-            if name in unknown
-        )
+        examined.errors.extend(_unknown_images(examined.images, field))
     return examined
+
+
+def _unknown_images(images: Mapping[str, int], field: str) -> Iterator[ContentError]:
+    known = known_names(images)
+    unknown = [name for name in images if name not in known]
+    library = library_names() if unknown else []
+    for position, name in enumerate(unknown):
+        # Looking for the nearest name takes time; nobody reads more than a few.
+        near = library if position < MOST_ADVICE else []
+        yield unknown_image(name, near, field=field, line=images[name])
 
 
 def _examine_html(source: str) -> Iterator[ContentError]:

@@ -5,6 +5,7 @@ import email
 import email.policy
 import io
 import re
+import time
 from html import unescape
 
 import pytest
@@ -195,6 +196,19 @@ def test_a_template_without_pictures_asks_the_database_nothing(django_assert_num
 def test_there_is_a_bound_on_pictures(library) -> None:
     source = "".join(f"{{{{ image('p{number}') }}}}" for number in range(MOST_PICTURES + 1))
     assert any("more than 50 pictures" in error.message for error in errors_in(source))
+
+
+def test_a_thousand_unknown_names_cost_no_second() -> None:
+    content = an_image("a").content
+    Image.objects.bulk_create(
+        Image(name=f"image-{number:06d}", alt="x", content=content) for number in range(3_000)
+    )
+    source = "".join(f"{{{{ image('imaga-{number:06d}') }}}}" for number in range(700))
+    start = time.perf_counter()
+    errors = errors_in(source)
+    assert time.perf_counter() - start < 2
+    assert sum("Did you mean" in error.message for error in errors) == 5
+    assert {error.code for error in errors} == {"template_refused", "unknown_image"}
 
 
 def test_calls_are_found_as_the_template_reads_them() -> None:
