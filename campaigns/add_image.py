@@ -103,8 +103,9 @@ def checked_alt(alt: str, *, is_decoration: bool) -> str:
 
 
 def _stored(picture: CleanPicture) -> ImageContent:
-    """Return the row of these bytes; the same bytes are kept once."""
-    content, _ = ImageContent.objects.defer("data").get_or_create(
+    """Return the row of these bytes, locked against deletion; the same bytes are kept once."""
+    rows = ImageContent.objects.defer("data").select_for_update()
+    content, _ = rows.get_or_create(
         digest=picture.digest,
         defaults={
             "format": picture.format,

@@ -25,6 +25,8 @@ def delete_image(*, image_id: int) -> None:
         CampaignImage.objects.filter(image=image).delete()
         content_id = image.content_id
         image.delete()
+        # Whoever adds the same bytes at this moment locks them too.
+        ImageContent.objects.select_for_update().values_list("pk").get(pk=content_id)
         shown = (
             Image.objects.filter(content=content_id).exists()
             or CampaignImage.objects.filter(content=content_id).exists()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connections, transaction
 
-from campaigns.add_image import change_image
+from campaigns.add_image import add_image, change_image
 from campaigns.clean_picture import clean_picture
 from campaigns.delete_image import delete_image
 from campaigns.freeze_images import freeze_images
@@ -94,6 +94,35 @@ def test_a_picture_that_is_being_sent_waits_to_be_replaced() -> None:
         assert Image.objects.get().content == image.content
     replacing.join(timeout=10)
     assert Image.objects.get().content.digest == new.digest
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("attempt", range(6))
+def test_bytes_that_are_added_again_are_not_deleted(attempt: int) -> None:
+    old = an_image("old", file=a_file(colour="teal"))
+    picture = clean_picture(a_file(colour="teal"))
+    answers = at_once(
+        lambda: delete_image(image_id=old.pk),
+        lambda: add_image(picture=picture, name="new", alt="x"),
+    )
+    assert answers == ["", ""]
+    assert bytes(Image.objects.get(name="new").content.data) == picture.data
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(TEST_DATABASE == "sqlite", reason="SQLite admits one writer")
+def test_bytes_that_are_being_added_are_not_deleted_meanwhile() -> None:
+    old = an_image("old", file=a_file(colour="teal"))
+    deleting = threading.Thread(
+        target=lambda: (delete_image(image_id=old.pk), connections.close_all())
+    )
+    with transaction.atomic():
+        add_image(picture=clean_picture(a_file(colour="teal")), name="new", alt="x")
+        deleting.start()
+        deleting.join(timeout=0.5)
+        assert deleting.is_alive()
+    deleting.join(timeout=10)
+    assert Image.objects.get().content == old.content
 
 
 @pytest.mark.django_db(transaction=True)
