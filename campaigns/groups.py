@@ -23,6 +23,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "campaigns.change_campaign",
         "campaigns.delete_campaign",
         "campaigns.send_campaign",
+        "campaigns.view_series",
+        "campaigns.add_series",
+        "campaigns.change_series",
         "campaigns.view_messagetemplate",
         "campaigns.add_messagetemplate",
         "campaigns.change_messagetemplate",
@@ -41,7 +44,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "qrcodes.change_location",
     ),
     "Till staff": ("qrcodes.redeem", "qrcodes.undo_redemption"),
-    "Analyst": ("campaigns.view_campaign", "campaigns.view_image", "qrcodes.view_redemption"),
+    "Analyst": (
+        "campaigns.view_campaign",
+        "campaigns.view_image",
+        "campaigns.view_series",
+        "qrcodes.view_redemption",
+    ),
 }
 
 

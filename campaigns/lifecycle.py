@@ -19,6 +19,7 @@ from campaigns.fingerprint import fingerprint_of
 from campaigns.freeze_images import freeze_images
 from campaigns.models import Campaign
 from campaigns.reasons import REASONS
+from campaigns.series.originals import require_no_original
 from config.clock import database_now
 from config.errors import DomainError
 from config.times import require_sensible_time
@@ -83,14 +84,15 @@ def send_campaign(*, campaign_id: int, shown: str = "") -> Campaign:
     """Queue a campaign and return at once; workers do the rest (D-2).
 
     ``shown`` is the fingerprint of what the sender looked at. Raises CheckFailed when a check
-    fails, DomainError ``wrong_state`` when it cannot be sent now, ``changed_meanwhile`` when it is
-    no longer what was shown.
+    fails, DomainError ``wrong_state`` when it cannot be sent now, ``original_of_series`` when a
+    series sends copies of it, ``changed_meanwhile`` when it is no longer what was shown.
     """
     with transaction.atomic():
         # Locked, so that what is queued is what was checked.
         campaign = _get_locked(campaign_id)
         if Status.QUEUED not in MOVES[campaign.status]:
             _require(False, campaign_id, "sent")
+        require_no_original(campaign_id=campaign_id, wanted="sent")
         freeze_images(campaign)
         _require_unchanged(campaign, shown)
         require_sendable(campaign)
@@ -110,17 +112,15 @@ def send_campaign(*, campaign_id: int, shown: str = "") -> Campaign:
 def schedule_campaign(*, campaign_id: int, at: datetime, shown: str = "") -> Campaign:
     """Have a draft sent at a time; ``shown`` is as in ``send_campaign``.
 
-    Raises CheckFailed, DomainError ``in_the_past``, ``time_out_of_range``, ``wrong_state`` or
-    ``changed_meanwhile``.
+    Raises CheckFailed, DomainError ``in_the_past``, ``time_out_of_range``, ``wrong_state``,
+    ``original_of_series`` or ``changed_meanwhile``.
     """
-    now = database_now()
-    require_sensible_time(at, now=now)
-    if at <= now:
-        raise DomainError("in_the_past", "This time has passed: choose a later one, or send now.")
+    _require_future(at)
     with transaction.atomic():
         campaign = _get_locked(campaign_id)
         if Status.SCHEDULED not in MOVES[campaign.status]:
             _require(False, campaign_id, "scheduled")
+        require_no_original(campaign_id=campaign_id, wanted="scheduled")
         freeze_images(campaign)
         _require_unchanged(campaign, shown)
         require_sendable(campaign)
@@ -128,6 +128,26 @@ def schedule_campaign(*, campaign_id: int, at: datetime, shown: str = "") -> Cam
         _require(moved, campaign_id, "scheduled")
     campaign.refresh_from_db()
     return campaign
+
+
+def reschedule_campaign(*, campaign_id: int, at: datetime) -> None:
+    """Have a scheduled campaign sent at another time; all else stays as it is.
+
+    Raises DomainError ``in_the_past``, ``time_out_of_range``, or ``wrong_state`` when it is not
+    scheduled any more.
+    """
+    _require_future(at)
+    moved = Campaign.objects.filter(pk=campaign_id, status=Status.SCHEDULED).update(
+        scheduled_for=at
+    )
+    _require(moved == 1, campaign_id, "given another time")
+
+
+def _require_future(at: datetime) -> None:
+    now = database_now()
+    require_sensible_time(at, now=now)
+    if at <= now:
+        raise DomainError("in_the_past", "This time has passed: choose a later one, or send now.")
 
 
 def unschedule_campaign(*, campaign_id: int) -> None:

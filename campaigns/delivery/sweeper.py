@@ -15,6 +15,7 @@ from campaigns.delivery.stops import pause_stopped
 from campaigns.delivery.wake import FREEZE_TASK, enqueue, wake_senders
 from campaigns.models import Campaign, Delivery
 from campaigns.reasons import reason_sentence
+from campaigns.series.run_series import follow_time_zone, run_due_series
 from config.clock import database_now
 from config.errors import log_unforeseen
 
@@ -37,6 +38,8 @@ def sweep() -> dict[str, int]:
         "paused": pause_stopped,
         "cancelled": outbox.cancel_leftovers,
         "started": start_scheduled,
+        "repeated": run_due_series,
+        "rezoned": follow_time_zone,
         "restarted": restart_queued,
         "completed": finish_campaigns,
         "reopened": reopen_campaigns,

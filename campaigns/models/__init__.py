@@ -5,6 +5,7 @@ from campaigns.models.delivery import Delivery, Pace, SenderSlot, TestSend
 from campaigns.models.events import ProviderEvent
 from campaigns.models.heartbeat import Heartbeat
 from campaigns.models.image import CampaignImage, Image, ImageContent
+from campaigns.models.series import Series
 from campaigns.models.template import MessageTemplate
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Pace",
     "ProviderEvent",
     "SenderSlot",
+    "Series",
     "TestSend",
 ]

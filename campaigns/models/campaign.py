@@ -100,6 +100,17 @@ class Campaign(models.Model):
         related_name="+",
     )
 
+    # The series whose run this is, and when that run was due (M-10); set when it is made.
+    series = models.ForeignKey(
+        "campaigns.Series",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="runs",
+        db_index=False,  # the unique index over series and run_at serves
+    )
+    run_at = models.DateTimeField(null=True, editable=False)
+
     status = models.CharField(
         max_length=10, choices=Status.choices, default=Status.DRAFT, editable=False
     )
@@ -128,6 +139,12 @@ class Campaign(models.Model):
             models.CheckConstraint(
                 condition=Q(max_usage__gte=1) & Q(qr_expiration_days__gte=1),
                 name="campaign_code_usable",
+            ),
+            models.UniqueConstraint(fields=["series", "run_at"], name="campaign_once_per_run"),
+            models.CheckConstraint(
+                condition=Q(series=None, run_at=None)
+                | Q(series__isnull=False, run_at__isnull=False),
+                name="campaign_run_has_time",
             ),
         ]
 
