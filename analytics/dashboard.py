@@ -19,7 +19,9 @@ from analytics.figures import (
 from campaigns.check_campaign import sender_problem
 from campaigns.live import LiveState, live_states
 from campaigns.models import Campaign, Delivery, TestSend
-from campaigns.standstill import TELL, Severity, engine_notices, notices_for
+from campaigns.notices import TELL, Severity
+from campaigns.series.notices import awaits_decision
+from campaigns.standstill import engine_notices, notices_for
 from campaigns.webhooks.health import find_webhook_problem
 from customers.models import Customer
 from qrcodes.models import Redemption
@@ -124,6 +126,7 @@ def open_decisions() -> list[Decision]:
     candidates = Campaign.objects.filter(
         Q(status__in=(Status.FAILED, Status.PAUSED))
         | Q(pk__in=unconfirmed.values("campaign_id").distinct())
+        | awaits_decision()
     )
     campaigns = list(candidates)
     notices = notices_for(campaigns)

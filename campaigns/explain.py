@@ -9,8 +9,9 @@ from django.db.models import F, prefetch_related_objects
 
 from campaigns.models import Campaign, Delivery
 from campaigns.moments import readable_moment
+from campaigns.notices import Notice
 from campaigns.reasons import reason_sentence
-from campaigns.standstill import NOUNS, Notice, is_retried, notices_for
+from campaigns.standstill import NOUNS, is_retried, notices_for
 from config.clock import database_now
 from customers.models import Channel, Customer, CustomerTag
 

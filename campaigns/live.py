@@ -12,8 +12,9 @@ from django.utils.formats import date_format
 
 from campaigns.models import Campaign
 from campaigns.moments import readable_span
+from campaigns.notices import Notice
 from campaigns.progress import ChannelProgress, Progress, progress_of
-from campaigns.standstill import Notice, notices_for
+from campaigns.standstill import notices_for
 
 Status = Campaign.Status
 MOVING = frozenset({Status.QUEUED, Status.SENDING})

@@ -7,64 +7,28 @@ queries for any number of campaigns.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from django.conf import settings
 from django.db.models import Count, Exists, Min, OuterRef
 
 from campaigns.delivery.outbox import retried_channels
 from campaigns.health import BEAT, SILENCE, SWEEPER, broker_answers, last_heartbeats
-from campaigns.models import Campaign, Delivery, Pace
+from campaigns.models import Campaign, Delivery, Pace, Series
 from campaigns.moments import readable_moment, readable_span
+from campaigns.notices import LATE, TELL, Notice, Severity
+from campaigns.series.notices import notices_of_original, notices_of_run, series_by_original
 from config.clock import database_now
 from customers.models import Channel
 
 Status = Campaign.Status
 
 NOUNS = {Channel.EMAIL.value: ("email", "emails"), Channel.SMS.value: ("text", "texts")}
-# A sweep every few seconds starts what is due: a minute later something is wrong.
-LATE = timedelta(seconds=60)
 # A queued campaign that has no audience after this long is waiting for a worker.
 WORKER_IS_LATE = timedelta(seconds=30)
 # Before a campaign is to start, it matters that somebody is at work.
 SOON = timedelta(hours=1)
 # Of these the provider's own notice says until when, or they last a minute.
 _NO_FAILURE = frozenset({"slow_down", "another_campaign"})
-_HOLDING = frozenset({"quiet_hours", "provider_asked_to_wait"})
-TELL = "Tell whoever runs Handbill"
-
-
-class Severity(StrEnum):
-    """What a notice asks of a person."""
-
-    CALM = "calm"  # nothing: it goes on by itself
-    TROUBLE = "trouble"  # whoever runs Handbill has to look
-    DECIDE = "decide"  # it goes no further until somebody decides
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing a person should know: a stable code, a sentence, and a few words for lists."""
-
-    code: str
-    severity: Severity
-    sentence: str
-    short: str
-    channel: str = ""
-
-    @property
-    def key(self) -> str:
-        """What tells the notices of one campaign apart."""
-        return f"{self.code}:{self.channel}" if self.channel else self.code
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether messages that could leave now do not."""
-        return self.severity is Severity.TROUBLE or self.code in _HOLDING
-
-    def as_dict(self) -> dict[str, str]:
-        """Return what a poll answers."""
-        return {"key": self.key, "severity": self.severity, "sentence": self.sentence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +62,7 @@ class _Facts:
     stopped: set[int] = field(default_factory=set)
     provider_waits: dict[str, datetime] = field(default_factory=dict)
     engine: list[Notice] = field(default_factory=list)
+    series: dict[int, Series] = field(default_factory=dict)
 
 
 def notices_for(campaigns: Iterable[Campaign]) -> dict[int, list[Notice]]:
@@ -152,7 +117,9 @@ def _gather(campaigns: list[Campaign]) -> _Facts:
         _gather_put_off(facts, sending)
         asked = Pace.objects.filter(campaign=None, not_before__gt=facts.now)
         facts.provider_waits = {pace.channel: pace.not_before for pace in asked if pace.not_before}
-    if any(_needs_engine(campaign, facts.now) for campaign in campaigns):
+    if drafts := by_status.get(Status.DRAFT):
+        facts.series = series_by_original(drafts)
+    if any(_needs_engine(campaign, facts) for campaign in campaigns):
         facts.engine = list(engine_notices())
     return facts
 
@@ -191,9 +158,12 @@ def _gather_put_off(facts: _Facts, ids: list[int]) -> None:
             facts.later[lane] = Waiting(before.count + count, min(before.next_at, first))
 
 
-def _needs_engine(campaign: Campaign, now: datetime) -> bool:
-    if campaign.status == Status.SCHEDULED and campaign.scheduled_for:
-        return campaign.scheduled_for <= now + SOON
+def _needs_engine(campaign: Campaign, facts: _Facts) -> bool:
+    starts = campaign.scheduled_for if campaign.status == Status.SCHEDULED else None
+    if series := facts.series.get(campaign.pk):
+        starts = series.next_run_at
+    if starts:
+        return starts <= facts.now + SOON
     return campaign.status in {Status.QUEUED, Status.SENDING}
 
 
@@ -240,7 +210,11 @@ def _notices(campaign: Campaign, facts: _Facts) -> Iterator[Notice]:
         yield Notice("could_not_run", Severity.DECIDE, sentence, reason)
     elif campaign.status in {Status.SCHEDULED, Status.QUEUED}:
         yield from _not_started(campaign, facts)
-    if _needs_engine(campaign, facts.now):
+    elif campaign.status == Status.DRAFT:
+        yield from notices_of_run(campaign)
+        if series := facts.series.get(campaign.pk):
+            yield from notices_of_original(series, now=facts.now)
+    if _needs_engine(campaign, facts):
         yield from facts.engine
     for channel in campaign.channels:
         lane = (campaign.pk, channel)

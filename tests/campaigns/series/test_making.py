@@ -171,7 +171,7 @@ def test_another_rule_makes_no_second_run_on_the_day_of_the_last(at) -> None:
 def test_what_does_not_fit_the_state_is_refused(at) -> None:
     at(MONDAY)
     series = series_of()
-    with pytest.raises(DomainError, match="This series is active: it cannot be resumed now."):
+    with pytest.raises(DomainError, match=r"This series is active: it cannot be resumed now\."):
         resume_series(series_id=series.pk)
     end_series(series_id=series.pk, reason="")
     for attempt in (
