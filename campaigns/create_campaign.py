@@ -17,7 +17,7 @@ from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign
 from config.clock import database_now
 from config.errors import DomainError
-from config.times import require_sensible_time
+from config.times import read_wall_time, require_sensible_time
 from customers.segments import ALL, find_segments
 from qrcodes.offers import create_offer
 
@@ -159,7 +159,7 @@ def read_campaign_file(path: Path) -> dict[str, Any]:
 
 def _aware(value: Any) -> Any:
     if isinstance(value, datetime) and timezone.is_naive(value):
-        return timezone.make_aware(value)
+        return read_wall_time(value).moment
     return value
 
 

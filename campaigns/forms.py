@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db.models import Count
 from django.utils import timezone
@@ -20,6 +21,7 @@ from unfold.widgets import (
 
 from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign
+from campaigns.time_fields import WallTimeField
 from customers.models import Segment
 from customers.segments import ALL
 from qrcodes.models import Offer
@@ -234,11 +236,15 @@ class RunningCampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 class ScheduleForm(forms.Form):
     """When a campaign is to be sent, in the business's time zone."""
 
-    at = forms.SplitDateTimeField(
+    at = WallTimeField(
         label="Send at",
         widget=UnfoldAdminSplitDateTimeWidget(),
         error_messages={"required": "Choose the day and the time."},
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["at"].help_text = f"By the clock of {settings.TIME_ZONE}."
 
     def clean_at(self) -> datetime:
         """Refuse a time that has passed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -136,7 +137,8 @@ def _state(campaign: Campaign, progress: Progress | None, notices: tuple[Notice,
 def _starts(campaign: Campaign) -> str:
     if campaign.scheduled_for is None:
         return ""
-    return f"Starts {date_format(timezone.localtime(campaign.scheduled_for), 'j M Y, H:i')}"
+    local = date_format(timezone.localtime(campaign.scheduled_for), "j M Y, H:i")
+    return f"Starts {local} ({settings.TIME_ZONE})"
 
 
 def _getting_ready(campaign: Campaign, notices: tuple[Notice, ...]) -> str:

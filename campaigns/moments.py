@@ -2,8 +2,11 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
+
+from config.times import business_zone, say_twice
 
 
 def readable_span(seconds: float) -> str:
@@ -35,6 +38,17 @@ def readable_moment(moment: datetime, *, now: datetime) -> str:
     if days in _NEAR:
         return f"{_NEAR[days]}{clock}"
     return f"on {date_format(local, 'j M' if local.year == today.year else 'j M Y')} {clock}"
+
+
+def zoned_moment(moment: datetime) -> str:
+    """Return a moment in full: “Monday, 30 November 2026, 10:00 (Europe/Rome)”.
+
+    With a remark where clocks show that time twice.
+    """
+    local = moment.astimezone(business_zone())
+    day = date_format(local, "l, j F Y")
+    which = say_twice(moment)
+    return f"{day}, {local:%H:%M} ({', '.join(filter(None, [settings.TIME_ZONE, which]))})"
 
 
 _NEAR = {0: "", 1: "tomorrow ", -1: "yesterday "}

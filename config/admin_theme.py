@@ -22,6 +22,12 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
                 ("campaigns.view_campaign",),
             ),
             (
+                "Series",
+                "event_repeat",
+                "admin:campaigns_series_changelist",
+                ("campaigns.view_series",),
+            ),
+            (
                 "Templates",
                 "dashboard_customize",
                 "admin:campaigns_messagetemplate_changelist",
@@ -105,7 +111,7 @@ _SIDEBAR: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
 ]
 
 # Common rules first, then by page.
-_STYLES = ("admin", "theme", "campaign", "figures", "gallery")
+_STYLES = ("admin", "theme", "campaign", "figures", "gallery", "series")
 _SCRIPTS = ("theme", "live")
 
 

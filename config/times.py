@@ -89,9 +89,9 @@ def read_wall_time(wall: datetime) -> WallMoment:
 
 
 def say_twice(moment: datetime) -> str:
-    """Return a remark on a moment whose time of day comes twice that day; else nothing."""
+    """Return which of two a moment is whose time of day comes twice that day; else nothing."""
     local = moment.astimezone(business_zone())
     if not moment_of(local.replace(tzinfo=None), business_zone()).twice:
         return ""
     which = "second" if local.fold else "first"
-    return f"Clocks are put back that day: it is the {which} {local:%H:%M} of the two."
+    return f"the {which} {local:%H:%M} of that day, on which clocks are put back"

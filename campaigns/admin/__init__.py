@@ -1,3 +1,3 @@
 """The campaigns app in the admin."""
 
-from campaigns.admin import campaign, delivery, image, staff, template  # noqa: F401
+from campaigns.admin import campaign, delivery, image, series, staff, template  # noqa: F401

@@ -16,7 +16,10 @@ from campaigns.admin import (
     moves,
     preview,
     report,
+    rescheduling,
     sending,
+    series_form,
+    series_panel,
     unconfirmed,
     who,
 )
@@ -88,6 +91,8 @@ class CampaignAdmin(CampaignColumns):
             ("pause", moves.pause),
             ("resume", moves.resume),
             ("unschedule", moves.unschedule),
+            ("reschedule", rescheduling.reschedule),
+            ("repeat", series_form.repeat),
             ("retry", moves.retry),
             ("unconfirmed", unconfirmed.settle),
             ("who", who.page),
@@ -175,6 +180,7 @@ class CampaignAdmin(CampaignColumns):
         context: dict[str, Any] = {"placeholders": PLACEHOLDERS, "may": rights(request)}
         if campaign is not None:
             context["panel"] = live.panel_context(request, campaign)
+            context["series_panel"] = series_panel.panel_on(request, campaign)
         try:
             if campaign is not None and "email_content" in request.POST:
                 _refuse_stale_draft(campaign)

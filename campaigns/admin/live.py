@@ -13,6 +13,7 @@ from campaigns.live import MOVING, live_states
 from campaigns.models import Campaign, Delivery
 from campaigns.progress import progress_of
 from campaigns.reasons import reason_sentence
+from campaigns.series.originals import living_series_of
 from campaigns.standstill import count_messages, is_retried, unconfirmed_of
 from campaigns.unconfirmed import LABELS, can_send_again
 from customers.models import Channel
@@ -75,6 +76,8 @@ def panel_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "troubles": troubles,
         "unconfirmed": _unconfirmed(campaign),
         "can_retry": any(trouble["can_retry"] for trouble in troubles),
+        # A series sends copies of it: it is not sent itself.
+        "is_original": campaign.is_draft and living_series_of(campaign_id=campaign.pk) is not None,
         "can_cancel": may["send"] and campaign.status in MOVING | {Status.SCHEDULED, Status.PAUSED},
         "may": may,
     }

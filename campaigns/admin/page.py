@@ -23,6 +23,9 @@ ADD = "campaigns.add_campaign"
 SEND = "campaigns.send_campaign"
 # Whoever looks up what became of a person's messages sees both.
 VIEW_DELIVERIES = ("campaigns.view_delivery", "customers.view_customer")
+VIEW_SERIES = "campaigns.view_series"
+ADD_SERIES = "campaigns.add_series"
+CHANGE_SERIES = "campaigns.change_series"
 VIEW_TEMPLATES = "campaigns.view_messagetemplate"
 ADD_TEMPLATES = "campaigns.add_messagetemplate"
 
@@ -97,6 +100,9 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "send": has(SEND),
         "delete": has("campaigns.delete_campaign"),
         "save_template": has(ADD_TEMPLATES),
+        "repeat": request.user.has_perms((SEND, VIEW_SERIES, ADD_SERIES)),
+        "see_series": has(VIEW_SERIES),
+        "change_series": request.user.has_perms((SEND, VIEW_SERIES, CHANGE_SERIES)),
         "see_deliveries": has("campaigns.view_delivery"),
         "see_who": request.user.has_perms(VIEW_DELIVERIES),
     }

@@ -5,8 +5,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from django.utils.formats import date_format
 
 from campaigns import lifecycle
 from campaigns.admin.page import SEND, back_to, campaign_page, rights, show
@@ -16,9 +14,10 @@ from campaigns.content.sms_length import SmsLength, measure_sms
 from campaigns.fingerprint import fingerprint_of
 from campaigns.forms import AudienceForm, ScheduleForm
 from campaigns.models import Campaign
-from campaigns.moments import readable_span
+from campaigns.moments import readable_span, zoned_moment
 from campaigns.preview import Preview, preview_campaign
 from campaigns.reasons import reason_sentence
+from campaigns.series.originals import require_no_original
 from config.clock import database_now
 from config.errors import DomainError
 from customers.models import Channel
@@ -34,6 +33,7 @@ def confirm(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         label = campaign.get_status_display().lower()
         messages.error(request, f"This campaign is {label}: it cannot be sent now.")
         return back_to(campaign)
+    require_no_original(campaign_id=campaign.pk, wanted="sent")
     if request.method != "POST":
         return _page(request, campaign, ScheduleForm())
     counts = count_audience(campaign)
@@ -63,8 +63,7 @@ def schedule(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         return _page(request, campaign, form)
     except DomainError as refused:
         return _page_again(request, campaign, form, refused)
-    when = date_format(timezone.localtime(at), "l, j F Y, H:i")
-    messages.success(request, f"“{campaign}” will be sent on {when}.")
+    messages.success(request, f"“{campaign}” will be sent on {zoned_moment(at)}.")
     return back_to(campaign)
 
 

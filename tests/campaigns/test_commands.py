@@ -115,6 +115,24 @@ def test_scheduling_reads_the_time_in_the_businesss_zone() -> None:
     assert campaign.scheduled_for.isoformat() == "2030-07-01T07:00:00+00:00"
 
 
+def test_scheduling_says_the_local_time_with_its_zone_and_which_of_two_it_is() -> None:
+    CustomerFactory()
+    said = run("send_campaign", draft().pk, "--at", "2030-10-27T02:30")
+    assert (
+        "is scheduled for Sunday, 27 October 2030, 02:30 (Europe/Berlin, the first 02:30 of that "
+        "day, on which clocks are put back)." in said
+    )
+
+
+def test_scheduling_for_a_time_that_clocks_jump_over_names_the_one_to_choose() -> None:
+    CustomerFactory()
+    campaign = draft()
+    with pytest.raises(CommandError, match="there is no 02:30 in Europe/Berlin.*choose 03:00"):
+        run("send_campaign", campaign.pk, "--at", "2030-03-31T02:30")
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.DRAFT
+
+
 def test_pause_resume_and_cancel() -> None:
     campaign = CampaignFactory(status="sending")
     DeliveryFactory(campaign=campaign)

@@ -97,6 +97,7 @@ def test_the_file_names_its_html_beside_itself(tmp_path: Path) -> None:
         ("target_segments = 7", "target_segments"),
         ("excluded_segments = 'regulars'", "excluded_segments"),
         ("[offer]\nminimum_amount = 'ten'", "minimum_amount"),
+        ("scheduled_for = 2030-03-31T02:30:00", "there is no 02:30 in Europe/Berlin"),
     ],
 )
 def test_a_broken_file_is_refused_with_a_sentence(tmp_path: Path, text: str, words: str) -> None:

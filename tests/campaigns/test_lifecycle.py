@@ -302,3 +302,18 @@ def test_a_time_in_the_year_9999_is_refused() -> None:
     assert refused.value.code == "time_out_of_range"
     campaign.refresh_from_db()
     assert campaign.status == Status.DRAFT
+
+
+def test_another_time_is_given_to_a_scheduled_campaign_only_and_never_a_past_one() -> None:
+    CustomerFactory()
+    campaign = draft()
+    later = database_now() + timedelta(hours=1)
+    with pytest.raises(DomainError, match="cannot be given another time now"):
+        lifecycle.reschedule_campaign(campaign_id=campaign.pk, at=later)
+    lifecycle.schedule_campaign(campaign_id=campaign.pk, at=later)
+    with pytest.raises(DomainError) as refused:
+        lifecycle.reschedule_campaign(campaign_id=campaign.pk, at=database_now())
+    assert refused.value.code == "in_the_past"
+    lifecycle.reschedule_campaign(campaign_id=campaign.pk, at=later + timedelta(hours=1))
+    campaign.refresh_from_db()
+    assert campaign.scheduled_for == later + timedelta(hours=1)

@@ -38,7 +38,7 @@ def test_it_says_how_many_were_sent_and_failed() -> None:
     ("status", "text"),
     [
         ("draft", "Not sent yet"),
-        ("scheduled", "Starts 1 Dec 2026, 10:00"),
+        ("scheduled", "Starts 1 Dec 2026, 10:00 (Europe/Berlin)"),
         ("queued", "Getting ready"),
         ("completed", "12 sent"),
         ("failed", "12 sent"),

@@ -49,6 +49,6 @@ def test_a_time_at_the_ends_of_the_calendar_is_no_traceback(wall, settings) -> N
 
 def test_it_says_which_of_two_a_moment_is() -> None:
     first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
-    assert "the first 02:30 of the two" in say_twice(first)
-    assert "the second 02:30 of the two" in say_twice(second)
+    assert "the first 02:30 of that day" in say_twice(first)
+    assert "the second 02:30 of that day" in say_twice(second)
     assert say_twice(datetime(2026, 10, 26, 0, 30, tzinfo=UTC)) == ""

@@ -12,10 +12,12 @@ from campaigns import lifecycle
 from campaigns.audience import count_audience
 from campaigns.management.commands._campaigns import CampaignCommand, get_campaign
 from campaigns.models import Campaign
+from campaigns.moments import zoned_moment
 from campaigns.progress import progress_of
 from campaigns.reasons import reason_sentence
 from campaigns.send_test import send_test
 from config.errors import DomainError
+from config.times import read_wall_time
 
 WAITING = {Campaign.Status.QUEUED, Campaign.Status.SENDING}
 
@@ -43,7 +45,9 @@ class Command(CampaignCommand):
             campaign = lifecycle.schedule_campaign(
                 campaign_id=campaign.pk, at=_parse_time(options["at"])
             )
-            sentence = f"Campaign {campaign.pk} is scheduled for {campaign.scheduled_for}."
+            assert campaign.scheduled_for is not None
+            when = zoned_moment(campaign.scheduled_for)
+            sentence = f"Campaign {campaign.pk} is scheduled for {when}."
         else:
             counts = count_audience(campaign)
             campaign = lifecycle.send_campaign(campaign_id=campaign.pk)
@@ -84,4 +88,4 @@ def _parse_time(raw: str) -> datetime:
         moment = None
     if moment is None:
         raise DomainError("invalid_time", f"“{raw}” is not a time: write it like 2026-12-01T09:00.")
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return read_wall_time(moment).moment if timezone.is_naive(moment) else moment

@@ -29,6 +29,8 @@ MOVES = (
     "pause",
     "resume",
     "unschedule",
+    "reschedule",
+    "repeat",
     "retry",
     "cancel",
     "test",
@@ -216,7 +218,7 @@ def test_the_sidebar_shows_what_each_person_may_open(marketing, analyst, till) -
     } <= set(shown)
     assert "Scan page" not in shown
     assert "Accounts" not in shown
-    assert sidebar(analyst) == ["Home", "Campaigns", "Images", "Redemptions"]
+    assert sidebar(analyst) == ["Home", "Campaigns", "Series", "Images", "Redemptions"]
     assert sidebar(till) == ["Home", "Scan page"]
 
 

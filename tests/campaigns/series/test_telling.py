@@ -1,4 +1,4 @@
-"""What a series tells: notices at its original, at its runs and on the home page; what comes next."""
+"""What a series tells: at its original, at its runs and on the home page; what comes next."""
 
 from datetime import timedelta
 
