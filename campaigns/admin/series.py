@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
@@ -96,7 +98,9 @@ class SeriesAdmin(ModelAdmin):
 
     @admin.display(description="Next run", ordering="next_run_at")
     def next_run(self, series: Series) -> str:
-        return zoned_moment(series.next_run_at) if series.next_run_at else "–"
+        if series.next_run_at is None:
+            return "–"
+        return date_format(timezone.localtime(series.next_run_at), "D, j M Y, H:i")
 
     @admin.display(description="Last run", ordering="last_run_at")
     def last_run(self, series: Series) -> SafeString:

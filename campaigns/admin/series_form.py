@@ -59,7 +59,7 @@ def repeat(request: HttpRequest, campaign: Campaign) -> HttpResponse:
                 request, f"“{made}” repeats: the first run is on {zoned_moment(made.next_run_at)}."
             )
             return _to_series(made)
-    return _page(request, form, campaign, f"Repeat {campaign}", copies=copies)
+    return _page(request, form, campaign, f"Repeat “{campaign}”", copies=copies)
 
 
 def change_series_rule(request: HttpRequest, series: Series) -> HttpResponse:
@@ -81,7 +81,7 @@ def change_series_rule(request: HttpRequest, series: Series) -> HttpResponse:
         else:
             messages.success(request, f"Changed: {describe(changed)}.")
             return _to_series(changed)
-    return _page(request, form, series.original, f"When {series} runs", series=series)
+    return _page(request, form, series.original, f"When “{series}” runs", series=series)
 
 
 def next_runs(request: HttpRequest) -> HttpResponse:

@@ -127,7 +127,7 @@ def test_scheduling_says_the_local_time_with_its_zone_and_which_of_two_it_is() -
 def test_scheduling_for_a_time_that_clocks_jump_over_names_the_one_to_choose() -> None:
     CustomerFactory()
     campaign = draft()
-    with pytest.raises(CommandError, match="there is no 02:30 in Europe/Berlin.*choose 03:00"):
+    with pytest.raises(CommandError, match=r"there is no 02:30 in Europe/Berlin.*choose 03:00"):
         run("send_campaign", campaign.pk, "--at", "2030-03-31T02:30")
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.DRAFT
