@@ -47,8 +47,7 @@ def next_runs(rule: Rule, *, after: datetime, count: int) -> list[datetime]:
 
 
 def _runs(rule: Rule, after: datetime) -> Iterator[datetime]:
-    # A day earlier: a time that clocks jump over may come to lie on the next day.
-    day = max(rule.starts_on, after.astimezone(rule.zone).date() - timedelta(days=1))
+    day = max(rule.starts_on, after.astimezone(rule.zone).date())
     while rule.ends_on is None or day <= rule.ends_on:
         if rule.runs_on(day):
             moment = _moment_on(rule, day)
