@@ -51,6 +51,12 @@ def _campaign(name: str, state: str, **options: Any) -> OurPage:
     return OurPage(name, lambda world: world.campaigns[state], what=state, **options)
 
 
+def _series(view: str, state: str, **options: Any) -> OurPage:
+    name = f"admin:campaigns_series_{view}"
+    what = f"{state} {options.get('who', '')}".strip()
+    return OurPage(name, lambda world: world.series[state], what=what, **options)
+
+
 def _import(state: str) -> OurPage:
     name = "admin:customers_customerimport_change"
     return OurPage(name, lambda world: world.imports[state], what=state)
@@ -128,6 +134,24 @@ PAGES: list[OurPage] = [
     ),
     _campaign("delete", "draft"),
     _campaign("history", "draft"),
+    _campaign("repeat", "draft"),
+    _campaign("repeat", "completed"),
+    _campaign("reschedule", "scheduled"),
+    # Series
+    OurPage("admin:campaigns_series_changelist"),
+    OurPage("admin:campaigns_series_changelist", query="?q=nothing+like+it"),
+    *[_series(view, state) for view in ("change", "rule", "end") for state in ("active", "paused")],
+    _series("change", "active", who="analyst"),
+    OurPage(
+        "admin:campaigns_campaign_change",
+        lambda world: world.series["active"].original,
+        what="original",
+    ),
+    OurPage(
+        "admin:campaigns_campaign_change",
+        lambda world: world.series["active"].runs.get(status="draft"),
+        what="run that was not sent",
+    ),
     # Templates
     *_model(
         "campaigns_messagetemplate",
@@ -256,6 +280,9 @@ NO_PAGES = {
     "admin:campaigns_campaign_unschedule",
     "admin:campaigns_campaign_retry",
     "admin:campaigns_campaign_duplicate",
+    "admin:campaigns_series_pause",
+    "admin:campaigns_series_resume",
+    "admin:campaigns_series_seen",
     "admin:customers_customer_import_list",
     "admin:customers_customerimport_check",
     "admin:customers_customerimport_columns",
@@ -268,7 +295,8 @@ NO_PAGES = {
     "campaigns:twilio-status",
     "campaigns:twilio-inbound",
     "qrcodes:logout",
-    # Part of a page that is looked at.
+    # Parts of pages that are looked at.
+    "admin:campaigns_series_next_runs",
     "admin:campaigns_campaign_panel",
     # A page when a name is taken: test_a_name_that_is_taken looks at it.
     "admin:campaigns_campaign_save_as_template",
@@ -289,6 +317,7 @@ NO_PAGES = {
     *(
         f"admin:{model}_{view}"
         for model, views in {
+            "campaigns_series": ("add", "delete", "history"),
             "campaigns_delivery": ("add", "delete", "history"),
             "customers_customer": ("delete",),
             "customers_customerimport": ("delete", "history"),

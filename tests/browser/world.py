@@ -1,7 +1,7 @@
 """A business in the middle of its day: something of every kind, in every state that has a page."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,10 @@ from campaigns.channels import open_email_channel, open_sms_channel
 from campaigns.channels.capture import captured_names
 from campaigns.groups import ensure_groups
 from campaigns.health import BEAT, SWEEPER, beat_heart
-from campaigns.models import Campaign, Delivery, Image, MessageTemplate, Pace
+from campaigns.models import Campaign, Delivery, Image, MessageTemplate, Pace, Series
+from campaigns.series.change_series import pause_series
+from campaigns.series.make_series import make_series
+from campaigns.series.rules import Repetition
 from campaigns.starters import find_starter
 from customers.consent import record_consent
 from customers.imports.moves import discard_import, start_check, start_import
@@ -51,6 +54,7 @@ class World:
     attempts: list[Any]
     template: MessageTemplate
     image: Image
+    series: dict[str, Series]
     imports: dict[str, CustomerImport]
     location: Any
     captured: list[str]
@@ -89,6 +93,7 @@ def make_world() -> World:
         attempts=attempts,
         template=_template(people["marketing"]),
         image=an_image("pizza", alt="A Margherita pizza", file=a_file(size=(900, 400))),
+        series={"active": _series("Lunch"), "paused": _series("Month's end", paused=True)},
         imports=_imports(people["marketing"]),
         location=location,
         captured=_captured(),
@@ -180,6 +185,28 @@ def _template(user: Any) -> MessageTemplate:
         offer_title="Half price",
         created_by=user,
     )
+
+
+def _series(name: str, *, paused: bool = False) -> Series:
+    """A series with a run that was sent, one that was not, and trouble with the last."""
+    days = {"month_day": 31} if paused else {"weekdays": [1, 4]}
+    series = make_series(
+        campaign_id=_campaign("draft").pk,
+        name=name,
+        repetition=Repetition(at=time(10), starts_on=date(2026, 1, 1), **days),
+    )
+    runs = [_campaign("completed"), _campaign("draft")]
+    for days_ago, run in enumerate(runs, start=1):
+        Campaign.objects.filter(pk=run.pk).update(
+            series=series, run_at=now() - timedelta(days=days_ago), name=f"{name}, run {days_ago}"
+        )
+    Campaign.objects.filter(pk=runs[1].pk).update(status_reason="Nobody can be reached.")
+    Series.objects.filter(pk=series.pk).update(
+        trouble="missed", last_error="The run of Monday was missed.", last_run_at=now()
+    )
+    if paused:
+        pause_series(series_id=series.pk, reason="Paused by mia.")
+    return series
 
 
 def _imports(user: Any) -> dict[str, CustomerImport]:
