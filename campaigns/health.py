@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 
 from campaigns.check_campaign import sender_problem
 from campaigns.delivery.outbox import COUNTERS
-from campaigns.models import Campaign, Delivery, Heartbeat
+from campaigns.models import Campaign, Delivery, Heartbeat, Series
 from campaigns.webhooks.health import find_webhook_problem, list_addresses
 from config.clock import database_now
 from customers.encryption import DecryptionError
@@ -263,8 +263,12 @@ def check_campaigns() -> Check:
 
 def _stalled_campaigns(now: datetime) -> Iterator[Campaign]:
     long_ago = now - timedelta(minutes=2)
-    overdue = Q(status=Campaign.Status.QUEUED, sent_at__lt=long_ago) | Q(
-        status=Campaign.Status.SCHEDULED, scheduled_for__lt=long_ago
+    # A series stands still at its original.
+    runs = Series.objects.filter(state=Series.State.ACTIVE, next_run_at__lt=long_ago)
+    overdue = (
+        Q(status=Campaign.Status.QUEUED, sent_at__lt=long_ago)
+        | Q(status=Campaign.Status.SCHEDULED, scheduled_for__lt=long_ago)
+        | Q(pk__in=runs.values("original"))
     )
     yield from Campaign.objects.filter(overdue)
     for campaign in Campaign.objects.filter(status=Campaign.Status.SENDING):

@@ -20,8 +20,8 @@ class Series(models.Model):
     """A rule by which copies of a draft, the original, are sent.
 
     Days and times are those of the business's time zone; ``next_run_at`` was worked out in
-    ``time_zone``. The columns of MACHINE_OWNED are written by the use cases of ``campaigns.series``
-    only.
+    ``time_zone``. From ``state`` on, columns are written by the use cases of ``campaigns.series`` in
+    conditional updates or under a lock, never by ``save()`` of a loaded row.
     """
 
     class Frequency(models.TextChoices):
@@ -43,19 +43,6 @@ class Series(models.Model):
         MISSED = "missed", "Missed"
         NOT_SENT = "not_sent", "Not sent"  # its copy is kept as a draft
         NOT_MADE = "not_made", "Not made"
-
-    MACHINE_OWNED: ClassVar[frozenset[str]] = frozenset(
-        {
-            "state",
-            "state_reason",
-            "time_zone",
-            "next_run_at",
-            "last_run_at",
-            "runs_made",
-            "trouble",
-            "last_error",
-        }
-    )
 
     name = models.CharField(max_length=180)
     original = models.ForeignKey(

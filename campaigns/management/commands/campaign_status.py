@@ -7,8 +7,9 @@ from django.core.management.base import CommandParser
 
 from campaigns.management.commands._campaigns import CampaignCommand, get_campaign
 from campaigns.models import Campaign
+from campaigns.notices import Notice
 from campaigns.progress import RUNNING, Progress, progress_of
-from campaigns.standstill import Notice, notices_for
+from campaigns.standstill import notices_for
 
 BAR_WIDTH = 30
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from analytics.dashboard import open_decisions
-from campaigns.health import BEAT, SWEEPER, beat_heart
+from campaigns.health import BEAT, SWEEPER, beat_heart, check_campaigns
 from campaigns.lifecycle import schedule_campaign
 from campaigns.models import Campaign, Heartbeat, Series
 from campaigns.series.change_series import end_series, pause_series
@@ -60,6 +60,16 @@ def test_a_run_that_nobody_makes_is_told_and_who_is_missing() -> None:
     Heartbeat.objects.update(at=database_now() - timedelta(hours=1))
     keys = [key for key, _ in keys_of(series.original)]
     assert "late_run" in keys and len(keys) == 2
+
+
+def test_doctor_names_the_original_of_a_series_that_stands_still() -> None:
+    series = series_of()
+    set_due(series, ago=MINUTE)
+    assert check_campaigns().status == "ok"
+    set_due(series, ago=3 * MINUTE)
+    check = check_campaigns()
+    assert check.status == "failed"
+    assert str(series.original_id) in check.message
 
 
 def test_a_missed_run_waits_for_somebody_also_when_it_was_the_last() -> None:
