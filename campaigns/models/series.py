@@ -20,8 +20,8 @@ class Series(models.Model):
     """A rule by which copies of a draft, the original, are sent.
 
     Days and times are those of the business's time zone; ``next_run_at`` was worked out in
-    ``time_zone``. From ``state`` on, columns are written by the use cases of ``campaigns.series`` in
-    conditional updates or under a lock, never by ``save()`` of a loaded row.
+    ``time_zone``. From ``state`` on, columns are written by the use cases of ``campaigns.series``
+    in conditional updates or under a lock, never by ``save()`` of a loaded row.
     """
 
     class Frequency(models.TextChoices):

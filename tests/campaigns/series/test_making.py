@@ -1,9 +1,11 @@
 """A campaign becomes a series; what people then change about it (M-10)."""
 
+import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from campaigns.delete_campaign import delete_draft
 from campaigns.lifecycle import schedule_campaign, send_campaign
@@ -100,6 +102,37 @@ def test_an_original_cannot_be_repeated_sent_scheduled_or_deleted_itself() -> No
     campaign.refresh_from_db()
     assert campaign.status == "draft"
     assert Series.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sent_by_one_and_repeated_by_another_at_once_it_is_not_both() -> None:
+    for _ in range(5):
+        campaign = draft()
+        together = threading.Barrier(2)
+        refused = []
+
+        def press(button: Callable[[], object], together=together, refused=refused) -> None:
+            together.wait(10)
+            try:
+                button()
+            except DomainError as error:
+                refused.append(error.code)
+            finally:
+                connection.close()
+
+        buttons = [
+            lambda: send_campaign(campaign_id=campaign.pk),  # noqa: B023
+            lambda: series_of(campaign),  # noqa: B023
+        ]
+        threads = [threading.Thread(target=press, args=[button]) for button in buttons]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        campaign.refresh_from_db()
+        is_original = Series.objects.filter(original=campaign).exists()
+        assert (campaign.status == "queued") != is_original
+        assert refused == (["original_of_series"] if is_original else [])
 
 
 def test_once_a_series_has_ended_its_original_is_an_ordinary_draft() -> None:
