@@ -73,7 +73,7 @@ def notices_of_original(series: Series, *, now: datetime) -> Iterator[Notice]:
     yield Notice(
         "repeats",
         Severity.CALM,
-        f"Each run of its series is a copy of this draft as it is then, the next {when}: what you "
-        "change here takes effect on the next run.",
+        f"Each run of its series is a copy of this draft as it is then, the next one {when}: what "
+        "you change here takes effect on the next run.",
         f"repeats, the next time {when}",
     )
