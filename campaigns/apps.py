@@ -20,8 +20,8 @@ class CampaignsConfig(AppConfig):
         """Have test sends follow the rotation of keys (C-2), and people's messages erased (C-8)."""
         from campaigns import privacy  # noqa: PLC0415 (models load after apps)
         from campaigns.channels.capture import rotate_captured  # noqa: PLC0415
+        from campaigns.delivery.send_tests import ADDRESS_PLACE  # noqa: PLC0415
         from campaigns.models import TestSend  # noqa: PLC0415
-        from campaigns.send_test import ADDRESS_PLACE  # noqa: PLC0415
         from campaigns.webhooks.privacy import HOLDING  # noqa: PLC0415
 
         register_encrypted_column(EncryptedColumn(TestSend, "address_encrypted", ADDRESS_PLACE))

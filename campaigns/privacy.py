@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from campaigns.channels.capture import forget_captured
+from campaigns.delivery.send_tests import ADDRESS_PLACE
 from campaigns.models import Delivery, TestSend
-from campaigns.send_test import ADDRESS_PLACE
 from customers.encryption import DecryptionError, decrypt
 from customers.models import Customer
 from customers.privacy import Holding

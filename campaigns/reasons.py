@@ -23,6 +23,7 @@ REASONS: dict[str, str] = {
     "filtered": "The mobile carrier threw the text away as unwanted.",
     "given_up": "Nobody knows whether it arrived, and somebody decided not to send it again.",
     "too_many_attempts": "The provider never confirmed this message, and the tries are used up.",
+    "test_too_late": "No worker sent it within an hour: ask whoever runs Handbill, then try again.",
     "unexpected": "Something went wrong that nobody foresaw: see the log.",
     # waiting
     "slow_down": "The provider asked us to wait.",

@@ -1,44 +1,96 @@
-"""Test messages to typed addresses: real ones, with a code that scans as TEST (M-9)."""
+"""Test messages to typed addresses: real ones, with a code that scans as TEST (M-9).
+
+The request saves rows and returns; a worker sends them (``delivery/send_tests.py``).
+"""
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 
 from campaigns.audience import audience_of
-from campaigns.channels import open_email_channel, open_sms_channel
-from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail
-from campaigns.delivery.outcomes import decide
-from campaigns.delivery.prepare import fill_in, tags_by_customer
+from campaigns.delivery.prepare import compiled_messages
+from campaigns.delivery.send_tests import ADDRESS_PLACE
+from campaigns.delivery.wake import enqueue_tests
 from campaigns.models import Campaign, TestSend
+from campaigns.reasons import reason_sentence
 from config.clock import database_now
 from config.errors import DomainError
 from customers.contact import normalise_email, normalise_phone
-from customers.encryption import encrypt
+from customers.encryption import DecryptionError, decrypt, encrypt
 from customers.models import Channel, Customer
-from qrcodes.issue_codes import issue_test_code
-from qrcodes.models import Offer
 
-ADDRESS_PLACE = "campaigns_testsend.address"
 MOST_ADDRESSES = 20
+# So long the page of a campaign shows what became of a person's last test.
+SHOWN_FOR = timedelta(hours=24)
+Status = TestSend.Status
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What became of one test message, in words; ``address`` is for who typed it only."""
+
+    __test__ = False  # pytest would take it for a test class
+
+    channel: str
+    address: str
+    status: str
+    sentence: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still under way."""
+        return self.status in {Status.WAITING, Status.SENDING}
 
 
 def send_test(
-    *, campaign: Campaign, addresses: Sequence[str], customer: Customer | None = None
+    *,
+    campaign: Campaign,
+    addresses: Sequence[str],
+    customer: Customer | None = None,
+    user: AbstractBaseUser | None = None,
 ) -> list[TestSend]:
-    """Send the campaign to typed addresses and numbers, filled in as ``customer``.
+    """Have the campaign sent to typed addresses and numbers, filled in as ``customer``.
 
     Without one, the first of the audience is taken. Each message has a code of its own and counts
     in no statistic. Raises DomainError, with nothing sent, when an address is not valid, has no
-    matching content, or there is nobody to fill it in as.
+    matching content, the messages do not compile, or there is nobody to fill them in as.
     """
-    targets = [_read_address(campaign, address) for address in addresses if address.strip()]
+    targets = list(
+        dict.fromkeys(_read_address(campaign, address) for address in addresses if address.strip())
+    )
     if not targets:
         raise DomainError("no_address", "Type at least one email address or phone number.")
     if len(targets) > MOST_ADDRESSES:
         raise DomainError("too_many", f"Send a test to at most {MOST_ADDRESSES} addresses.")
-    person = customer or audience_of(campaign).order_by("pk").first() or Customer.objects.first()
+    compiled_messages(campaign)
+    person = customer or _first_of(campaign)
+    batch = uuid.uuid4()
+    with transaction.atomic():
+        tests = TestSend.objects.bulk_create(
+            TestSend(
+                campaign=campaign,
+                customer=person,
+                requested_by_id=user.pk if user else None,
+                batch=batch,
+                channel=channel,
+                address_encrypted=encrypt(address, place=ADDRESS_PLACE),
+            )
+            for channel, address in targets
+        )
+        enqueue_tests()
+    return tests
+
+
+def _first_of(campaign: Campaign) -> Customer:
+    everyone = Customer.objects.alive().order_by("pk")
+    person = audience_of(campaign).order_by("pk").first() or everyone.first()
     if person is None:
         raise DomainError("no_customer", "Add a customer first: the test is filled in as one.")
-    return [_send_one(campaign, person, channel, address) for channel, address in targets]
+    return person
 
 
 def _read_address(campaign: Campaign, raw: str) -> tuple[str, str]:
@@ -50,46 +102,49 @@ def _read_address(campaign: Campaign, raw: str) -> tuple[str, str]:
     return channel, address
 
 
-def _send_one(campaign: Campaign, person: Customer, channel: str, address: str) -> TestSend:
-    offer = Offer.objects.filter(campaign_id=campaign.pk).first()
-    code = None
-    if campaign.has_qr_code and offer is not None:
-        code = issue_test_code(
-            offer=offer, customer_id=person.pk, expiration_days=campaign.qr_expiration_days
-        )
-    message = fill_in(
-        campaign=campaign,
-        offer=offer,
-        customer=person,
-        channel=channel,
-        code=code,
-        tags=tags_by_customer([person.pk])[person.pk],
-        public_id=f"test-{uuid.uuid4()}",
-        address=address,
+def last_results(*, campaign: Campaign, user: AbstractBaseUser) -> list[TestResult]:
+    """Return what became of the last test that ``user`` asked for, in the order it was typed."""
+    mine = TestSend.objects.filter(
+        campaign=campaign, requested_by_id=user.pk, created_at__gt=database_now() - SHOWN_FOR
     )
-    test = TestSend.objects.create(
-        campaign=campaign,
-        customer=person,
-        channel=channel,
-        address_encrypted=encrypt(address, place=ADDRESS_PLACE),
-    )
-    if isinstance(message, OutgoingEmail):
-        email_channel = open_email_channel()
-        answer = email_channel.send(message)
-        email_channel.close()
-    else:
-        sms_channel = open_sms_channel()
-        answer = sms_channel.send(message)
-        sms_channel.close()
-    _record(test, answer)
-    return test
+    batch = mine.order_by("-pk").values_list("batch", flat=True).first()
+    return read_results(batch) if batch else []
 
 
-def _record(test: TestSend, answer: Answer) -> None:
-    if answer.kind is AnswerKind.ACCEPTED:
-        test.sent_at = database_now()
-    else:
-        # No retry for a test: whatever would be retried is shown as the failure it is now.
-        outcome = decide(channel=test.channel, answer=answer, attempts=1, backoff=())
-        test.code = outcome.code
-    test.save(update_fields=["sent_at", "code"])
+def read_results(batch: uuid.UUID) -> list[TestResult]:
+    """Return what became of one press of the button, in the order it was typed."""
+    return [
+        TestResult(test.channel, _address_of(test), test.status, _sentence_of(test))
+        for test in TestSend.objects.filter(batch=batch).order_by("pk")
+    ]
+
+
+def last_addresses(*, user: AbstractBaseUser) -> list[str]:
+    """Return where a person last sent a test, on any campaign, to begin the next one with."""
+    mine = TestSend.objects.filter(requested_by_id=user.pk)
+    batch = mine.order_by("-pk").values_list("batch", flat=True).first()
+    if batch is None:
+        return []
+    tests = TestSend.objects.filter(batch=batch).order_by("pk")
+    return [address for address in map(_address_of, tests) if address]
+
+
+def _address_of(test: TestSend) -> str:
+    try:
+        return decrypt(test.address_encrypted, place=ADDRESS_PLACE)
+    except DecryptionError:
+        # Without its key nobody can read it, so nobody can write to it again.
+        return ""
+
+
+def _sentence_of(test: TestSend) -> str:
+    if test.status == Status.SENT:
+        return "Sent. Its code scans as TEST."
+    if test.status == Status.SENDING:
+        return "Being sent…"
+    if test.status == Status.WAITING:
+        why = f" {reason_sentence(test.code)}" if test.code else ""
+        return f"Waiting for its turn…{why}"
+    if test.status == Status.UNCONFIRMED:
+        return f"{reason_sentence(test.code)} Look whether it is there before you send it again."
+    return f"Not sent. {reason_sentence(test.code)}"

@@ -4,8 +4,8 @@ from celery import shared_task
 
 from campaigns import health
 from campaigns.channels.capture import forget_old_captured
-from campaigns.delivery import sender, sweeper
-from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK
+from campaigns.delivery import send_tests, sender, sweeper
+from campaigns.delivery.wake import FREEZE_TASK, SEND_TASK, TESTS_TASK
 from campaigns.webhooks import events
 
 
@@ -22,6 +22,12 @@ def send(slot: int, wake: int | None = None) -> None:
 def freeze(campaign_id: int) -> None:
     """Freeze the audience of a queued campaign."""
     sweeper.freeze_campaign(campaign_id=campaign_id)
+
+
+@shared_task(name=TESTS_TASK)
+def send_waiting_tests() -> None:
+    """Send the test messages that wait."""
+    send_tests.send_waiting()
 
 
 @shared_task(name="campaigns.tick")

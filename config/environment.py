@@ -6,6 +6,7 @@ import os
 import secrets
 import zoneinfo
 from datetime import time
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,6 +69,23 @@ def read_integer(name: str, default: int, *, minimum: int = 0, maximum: int = 10
     if value != int(value):
         raise ImproperlyConfigured(f"{name} is {value:g}: set it to a whole number.")
     return int(value)
+
+
+def read_decimal(name: str) -> Decimal | None:
+    """Return an exact number that is not negative, such as a price; unset is None.
+
+    Raises ImproperlyConfigured when it is something else.
+    """
+    raw = read_text(name)
+    if not raw:
+        return None
+    try:
+        value = Decimal(raw)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or not 0 <= value < 1_000_000:
+        raise ImproperlyConfigured(f"{name} is {raw!r}: set it to a number such as 0.0079.")
+    return value
 
 
 def read_numbers(name: str, default: list[float]) -> list[float]:

@@ -245,6 +245,8 @@ TWILIO_FROM_NUMBER = read.read_text("TWILIO_FROM_NUMBER")
 TWILIO_MESSAGING_SERVICE_SID = read.read_text("TWILIO_MESSAGING_SERVICE_SID")
 TWILIO_API_BASE_URL = read.read_web_address("TWILIO_API_BASE_URL", "https://api.twilio.com")
 SMS_PROVIDER_RATE_LIMIT = read.read_integer("SMS_PROVIDER_RATE_LIMIT", 0)
+# What the provider bills for one segment, in CURRENCY; None says no price.
+SMS_PRICE_PER_SEGMENT = read.read_decimal("SMS_PRICE_PER_SEGMENT")
 if SMS_BACKEND == "twilio":
     for _name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"):
         if not read.read_text(_name):
@@ -350,11 +352,13 @@ CELERY_BEAT_SCHEDULE = {
     "imports": {"task": "customers.tend_imports", "schedule": 30, "options": _EXPIRES},
 }
 # HTTP timeout < soft limit < hard limit < lease (O-4).
+_calling_limits = {
+    "soft_time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.3,
+    "time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.4,
+}
 CELERY_TASK_ANNOTATIONS = {
-    "campaigns.send": {
-        "soft_time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.3,
-        "time_limit": LEASE_SECONDS / 4 + PROVIDER_TIMEOUT_SECONDS * 1.4,
-    },
+    "campaigns.send": _calling_limits,
+    "campaigns.send_tests": _calling_limits,
 }
 
 # --- Logs ---------------------------------------------------------------------------------------

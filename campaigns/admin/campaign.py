@@ -84,6 +84,7 @@ class CampaignAdmin(CampaignColumns):
             ("panel", live.panel),
             ("preview", preview.preview),
             ("test", preview.send_a_test),
+            ("test_results", preview.test_results),
             ("audience", audience.change_audience),
             ("send", sending.confirm),
             ("schedule", sending.schedule),

@@ -3,18 +3,17 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from campaigns.admin.page import SEND, back_to, campaign_page, show
+from campaigns.admin.page import SEND, address, campaign_page, rights, show, signed_in
 from campaigns.content.sms_length import measure_sms
 from campaigns.forms import CustomerSearchForm, TestSendForm
 from campaigns.models import Campaign
 from campaigns.preview import Preview, preview_campaign
-from campaigns.reasons import reason_sentence
-from campaigns.send_test import send_test
+from campaigns.send_test import last_addresses, last_results, send_test
 from config.errors import DomainError
 from customers.find_customers import find_customers
-from customers.models import Channel, Customer
+from customers.models import Customer
 
 # Links in the preview lead nowhere: a sandboxed frame may not open a window.
 LINKS_LEAD_NOWHERE = '<base target="_blank">'
@@ -23,33 +22,43 @@ LINKS_LEAD_NOWHERE = '<base target="_blank">'
 @campaign_page()
 def preview(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     """Show both messages as a chosen customer, or as a sample person."""
-    return _page(request, campaign, TestSendForm())
+    addresses = "\n".join(last_addresses(user=signed_in(request)))
+    return _page(request, campaign, TestSendForm(initial={"addresses": addresses}))
 
 
 @campaign_page(SEND, method="POST")
 def send_a_test(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    """Send the campaign to typed addresses, filled in as the customer of the preview."""
+    """Have the campaign sent to typed addresses, filled in as the customer of the preview."""
     form = TestSendForm(request.POST)
     if not form.is_valid():
         return _page(request, campaign, form)
+    customer = _chosen_customer(request)
     try:
-        tests = send_test(
+        send_test(
             campaign=campaign,
             addresses=form.cleaned_data["addresses"],
-            customer=_chosen_customer(request),
+            customer=customer,
+            user=signed_in(request),
         )
     except DomainError as error:
         form.add_error("addresses", error.message)
         return _page(request, campaign, form)
-    for test in tests:
-        if not test.sent_at:
-            label = Channel(test.channel).label
-            messages.error(request, f"{label} test: {reason_sentence(test.code)}")
-    sent = sum(1 for test in tests if test.sent_at)
-    if sent:
-        noun = "test message" if sent == 1 else "test messages"
-        messages.success(request, f"{sent} {noun} sent. Their codes scan as TEST.")
-    return back_to(campaign, "preview")
+    chosen = f"?customer={customer.pk}" if customer else ""
+    return HttpResponseRedirect(f"{address('preview', campaign)}{chosen}#test")
+
+
+@campaign_page(SEND)
+def test_results(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """Show what became of this person's last test; the page asks until all is done."""
+    results = last_results(campaign=campaign, user=signed_in(request))
+    return show(
+        request,
+        "test_results",
+        campaign,
+        "",
+        results=results,
+        waiting=any(result.is_open for result in results),
+    )
 
 
 def _page(request: HttpRequest, campaign: Campaign, test_form: TestSendForm) -> HttpResponse:
@@ -58,6 +67,9 @@ def _page(request: HttpRequest, campaign: Campaign, test_form: TestSendForm) -> 
     found: list[Customer] | None = None
     if search.is_bound and search.is_valid():
         found = find_customers(text=search.cleaned_data["q"])
+    results = []
+    if rights(request)["send"]:
+        results = last_results(campaign=campaign, user=signed_in(request))
     return show(
         request,
         "preview",
@@ -67,6 +79,8 @@ def _page(request: HttpRequest, campaign: Campaign, test_form: TestSendForm) -> 
         search_form=search,
         found=found,
         test_form=test_form,
+        results=results,
+        waiting=any(result.is_open for result in results),
         **_messages(request, campaign, customer),
     )
 

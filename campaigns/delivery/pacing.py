@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
-from campaigns.models import Campaign, Pace
+from campaigns.models import Campaign, Pace, TestSend
 from config.clock import database_now
 from customers.models import Channel
 
@@ -21,6 +22,8 @@ BUCKETS_PER_WINDOW = 120
 # At most five seconds of sixty at once, and half a message of lateness is made good.
 BURST_SHARE = 5 / 60
 LEAST_BURST = 1.5
+# So long campaigns leave a provider's permits to tests that wait: a dead worker must not stop them.
+TESTS_FIRST = timedelta(seconds=60)
 
 
 @dataclass
@@ -158,6 +161,13 @@ def provider_pace(channel: str) -> Pace:
     return pace
 
 
+def tests_wait(channel: str, *, now: datetime) -> bool:
+    """Tell whether a test message on ``channel`` was asked for just now and may leave."""
+    waiting = TestSend.objects.filter(channel=channel, status=TestSend.Status.WAITING)
+    recent = waiting.filter(created_at__gt=now - TESTS_FIRST)
+    return recent.filter(Q(not_before=None) | Q(not_before__lte=now)).exists()
+
+
 @dataclass
 class Permits:
     """Locked paces of one lane and its provider, inside a transaction: count, charge, save.
@@ -225,6 +235,15 @@ def lock_permits(lane: Lane) -> Permits:
     if limit:
         lane.pace = Pace.objects.select_for_update().get(pk=lane.pace.pk)
         campaign_ring = ring_of(lane.pace, limit)
+    return _with_provider(lane, campaign_ring)
+
+
+def lock_provider_permits(channel: str) -> Permits:
+    """Lock a provider's pace for messages of no campaign. Must run inside a transaction."""
+    return _with_provider(Lane(0, channel, 0, Pace(channel=channel)), None)
+
+
+def _with_provider(lane: Lane, campaign_ring: Ring | None) -> Permits:
     provider = provider_ring = None
     if provider_limit(lane.channel):
         provider = Pace.objects.select_for_update().get(pk=provider_pace(lane.channel).pk)

@@ -11,6 +11,7 @@ from campaigns import lifecycle
 from campaigns.audience import freeze_next_batch
 from campaigns.check_campaign import CheckFailed, require_sendable
 from campaigns.delivery import outbox
+from campaigns.delivery.send_tests import sweep_tests
 from campaigns.delivery.stops import pause_stopped
 from campaigns.delivery.wake import FREEZE_TASK, enqueue, wake_senders
 from campaigns.models import Campaign, Delivery
@@ -44,6 +45,7 @@ def sweep() -> dict[str, int]:
         "completed": finish_campaigns,
         "reopened": reopen_campaigns,
         "woken": wake_senders,
+        "tests": sweep_tests,
     }
     swept = dict.fromkeys([*steps, "failures"], 0)
     for name, step in steps.items():

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 SEND_TASK = "campaigns.send"
 FREEZE_TASK = "campaigns.freeze"
+TESTS_TASK = "campaigns.send_tests"
 # A slot that was woken this recently has its message under way.
 WOKEN_SECONDS = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,11 @@ def enqueue(task: str, *ids: int, queue: str = "default") -> bool:
 def enqueue_freeze(*, campaign_id: int) -> None:
     """Have a worker freeze the audience of a campaign that was just queued."""
     transaction.on_commit(lambda: enqueue(FREEZE_TASK, campaign_id))
+
+
+def enqueue_tests() -> None:
+    """Have a worker send the test messages that wait, once this transaction is committed."""
+    transaction.on_commit(lambda: enqueue(TESTS_TASK))
 
 
 def enqueue_sender(*, slot: int, woken_at: datetime) -> bool:

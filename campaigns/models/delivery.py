@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -160,20 +161,49 @@ class SenderSlot(models.Model):
 
 
 class TestSend(models.Model):
-    """One test message to a typed address; outside every statistic (M-9)."""
+    """One test message to a typed address; outside every statistic (M-9).
+
+    ``batch`` holds together what one press of the button asked for. Only ``delivery/send_tests.py``
+    changes the status; a call that was begun is never made again.
+    """
 
     __test__ = False  # pytest would take it for a test class
 
+    class Status(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed"
+        UNCONFIRMED = "unconfirmed", "Unconfirmed"
+
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="test_sends")
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    batch = models.UUIDField(default=uuid.uuid4, db_index=True)
     channel = models.CharField(max_length=5, choices=Channel.choices)
     address_encrypted = models.TextField()
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.WAITING)
     created_at = models.DateTimeField(auto_now_add=True)
+    not_before = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    call_started_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     code = models.CharField(max_length=40, blank=True)
 
     class Meta:
         ordering = ("-id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["channel", "id"],
+                condition=Q(status__in=["waiting", "sending"]),
+                name="test_send_open",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Test send {self.pk}"

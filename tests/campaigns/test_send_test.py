@@ -1,7 +1,8 @@
 import pytest
 
+from campaigns.delivery.send_tests import ADDRESS_PLACE
 from campaigns.models import TestSend
-from campaigns.send_test import ADDRESS_PLACE, send_test
+from campaigns.send_test import send_test
 from customers.encryption import decrypt
 from customers.rotate_keys import rotate_keys
 from tests.factories import CustomerFactory, OfferFactory

@@ -13,7 +13,7 @@ from django.db.models import Case, F, Value, When
 from campaigns.delivery.outbox.counters import move_counters
 from campaigns.delivery.outbox.states import RELEASED, sent_columns, settle_as_sent
 from campaigns.delivery.outcomes import Action, Outcome
-from campaigns.delivery.pacing import Charge, Lane, lock_permits, settle_charge
+from campaigns.delivery.pacing import Charge, Lane, lock_permits, settle_charge, tests_wait
 from campaigns.delivery.quiet_hours import quiet_until
 from campaigns.delivery.streaks import note_outcomes
 from campaigns.frequency import WAIT_UNDER_WAY, contacted_recently, lock_frequency
@@ -153,7 +153,8 @@ def mark(*, lane: Lane, ids: Sequence[int], units: Sequence[int], token: uuid.UU
     with transaction.atomic():
         permits = lock_permits(lane)
         allowed = permits.allowed(list(units))
-        if not allowed:
+        # A person waits in front of a test, and it is one of a few: it takes the next permits.
+        if not allowed or (permits.provider_ring and tests_wait(lane.channel, now=permits.now)):
             return Marked({}, None, blocked=True)
         longest = settings.PROVIDER_TIMEOUT_SECONDS * (1 + MARGIN)
         enough = permits.now + timedelta(seconds=longest)

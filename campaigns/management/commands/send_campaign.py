@@ -1,6 +1,7 @@
 """``send_campaign ID``: queue it, schedule it, or send tests of it."""
 
 import time
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +11,17 @@ from django.utils.dateparse import parse_datetime
 
 from campaigns import lifecycle
 from campaigns.audience import count_audience
+from campaigns.delivery.send_tests import send_waiting
 from campaigns.management.commands._campaigns import CampaignCommand, get_campaign
-from campaigns.models import Campaign
+from campaigns.models import Campaign, TestSend
 from campaigns.moments import zoned_moment
 from campaigns.progress import progress_of
-from campaigns.reasons import reason_sentence
-from campaigns.send_test import send_test
+from campaigns.send_test import TestResult, read_results, send_test
 from config.errors import DomainError
 from config.times import read_wall_time
 
+# A provider that asks for more patience than this is told as what it is.
+TEST_PATIENCE_SECONDS = 120
 WAITING = {Campaign.Status.QUEUED, Campaign.Status.SENDING}
 
 
@@ -69,16 +72,40 @@ class Command(CampaignCommand):
         return campaign
 
     def _send_tests(self, campaign: Campaign, addresses: list[str], *, as_json: bool) -> None:
-        tests = send_test(campaign=campaign, addresses=addresses)
+        batch = send_test(campaign=campaign, addresses=addresses)[0].batch
+        results = self._wait_for_tests(batch)
+        failed = [result for result in results if result.status != TestSend.Status.SENT]
         if as_json:
             self.print_json(
-                {"tests": [{"channel": t.channel, "sent": bool(t.sent_at)} for t in tests]}
+                {
+                    "tests": [
+                        {
+                            "channel": result.channel,
+                            "sent": result.status == TestSend.Status.SENT,
+                            "message": result.sentence,
+                        }
+                        for result in results
+                    ]
+                }
             )
-        for test in tests:
-            if test.sent_at is None:
-                raise DomainError(test.code, reason_sentence(test.code))
-        if not as_json:
-            self.stdout.write(f"{len(tests)} test messages sent.")
+        else:
+            for result in results:
+                self.stdout.write(f"{result.address}: {result.sentence}")
+        if failed and as_json:
+            raise SystemExit(1)
+        if failed:
+            raise DomainError("test_failed", f"{len(failed)} of {len(results)} were not sent.")
+
+    def _wait_for_tests(self, batch: uuid.UUID) -> list[TestResult]:
+        """Send them here, so that no worker is needed, and wait for those that a worker took."""
+        give_up = time.monotonic() + TEST_PATIENCE_SECONDS
+        while True:
+            send_waiting(batch=batch)
+            results = read_results(batch)
+            under_way = any(result.is_open for result in results)
+            if not under_way or time.monotonic() > give_up:
+                return results
+            time.sleep(0.5)
 
 
 def _parse_time(raw: str) -> datetime:

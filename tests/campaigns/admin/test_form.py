@@ -6,6 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from campaigns.admin.campaign import CampaignAdmin
+from campaigns.delivery.send_tests import send_waiting
 from campaigns.models import Campaign
 from campaigns.send_test import send_test
 from customers.segments import ensure_segments
@@ -179,6 +180,7 @@ def test_it_deletes_a_draft_with_its_test_sends_only(marketing) -> None:
     campaign = OfferFactory().campaign
     CustomerFactory()
     send_test(campaign=campaign, addresses=["me@example.com"])
+    send_waiting()
     attempt = ScanAttemptFactory(qr_code=QRCode.objects.get(), accepted=False)
     url = reverse("admin:campaigns_campaign_delete", args=[campaign.pk])
     assert "This cannot be undone" in marketing.get(url).content.decode()

@@ -5,9 +5,11 @@ from django.core import mail
 from django.urls import reverse
 
 from campaigns.channels.capture import captured_names
+from campaigns.delivery.send_tests import send_waiting
 from campaigns.models import Campaign, TestSend
 from customers.models import Customer
 from qrcodes.models import QRCode
+from tests.campaigns.admin.conftest import signed_in
 from tests.campaigns.admin.forms import said
 from tests.factories import CustomerFactory, OfferFactory
 
@@ -98,7 +100,18 @@ def test_it_sends_tests_to_typed_addresses(marketing, draft) -> None:
         {"addresses": "me@example.com\n+49 151 12345678", "customer": grace.pk},
         follow=True,
     )
-    assert said(response) == ["2 test messages sent. Their codes scan as TEST."]
+    # Nothing was called in the request: a worker does that.
+    assert (response.redirect_chain[0][0], mail.outbox) == (
+        f"{page('preview', draft)}?customer={grace.pk}#test",
+        [],
+    )
+    assert response.context["customer"] == grace
+    assert response.content.decode().count("Waiting for its turn") == 2
+    assert send_waiting() == 2
+    html = marketing.get(page("test_results", draft)).content.decode()
+    assert html.count("Sent. Its code scans as TEST.") == 2
+    assert "data-waiting" not in html
+    assert "<html" not in html
     assert TestSend.objects.filter(customer=grace, sent_at__isnull=False).count() == 2
     # pytest-django keeps Django's emails in memory; the text was captured.
     assert [message.to for message in mail.outbox] == [["me@example.com"]]
@@ -113,6 +126,22 @@ def test_it_refuses_addresses_that_cannot_be_and_sends_nothing(marketing, draft)
     assert response.context["test_form"].errors["addresses"]
     assert "me@example.com, nonsense" in response.content.decode()
     assert not TestSend.objects.exists()
+
+
+def test_the_last_test_is_remembered_for_who_sent_it_only(marketing, draft) -> None:
+    CustomerFactory()
+    marketing.post(page("test", draft), {"addresses": "me@example.com, +4915112345678"})
+    other = OfferFactory().campaign
+    typed = marketing.get(page("preview", other)).context["test_form"]["addresses"].value()
+    assert typed == "me@example.com\n+4915112345678"
+    colleague = signed_in("Marketing")
+    html = colleague.get(page("preview", draft)).content.decode()
+    assert "me@example.com" not in html
+    assert "me@example.com" not in colleague.get(page("test_results", draft)).content.decode()
+
+
+def test_results_are_for_those_who_may_send(analyst, draft) -> None:
+    assert analyst.get(page("test_results", draft)).status_code == 403
 
 
 def test_the_address_of_a_test_is_in_no_log_and_no_column(marketing, draft) -> None:
