@@ -7,6 +7,7 @@ counts is what arrives, not what the source mentions.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from campaigns.content.advice import check_preheader, check_stop_hint, check_subject
 from campaigns.content.errors import ContentError
 from campaigns.content.html_checks import check_html
 from campaigns.content.pictures import Pictures, hosted_pictures
@@ -17,6 +18,7 @@ from campaigns.content.sms_length import measure_sms
 from campaigns.content.templates import examine_template
 
 CODE_PLACEHOLDERS = ("qr_code_base64", "qr_code_url", "coupon_url", "short_code")
+WAYS_OUT = ("unsubscribe_url", "preferences_url")
 MANY_SEGMENTS = 3
 MOST_NAMED = 5
 
@@ -85,9 +87,21 @@ def _check_samples(fields: dict[str, str], has_qr_code: bool) -> list[Problem]:
             problems += check_html(sample.email, source, sample.context, pictures.values())
         if sample.sms is not None:
             problems += _check_sms(sample.sms)
+        if not blank:
+            # Remarks on style: one sample is enough, and telling them twice is not.
+            problems += _advise(sample)
         if has_qr_code:
             problems += _check_code_is_shown(sample)
     return problems
+
+
+def _advise(sample: _Sample) -> Iterator[Problem]:
+    if sample.email is not None:
+        yield from check_subject(sample.email.subject)
+        yield from check_preheader(sample.email.html)
+    if sample.sms is not None:
+        ways_out = {str(sample.context[name]) for name in WAYS_OUT}
+        yield from check_stop_hint(sample.sms, ways_out)
 
 
 def _fill_in(

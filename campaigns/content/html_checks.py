@@ -18,6 +18,13 @@ from campaigns.content.rendering import RenderedEmail
 # Gmail hides what comes after 102 KB behind «View entire message», the unsubscribe link with it.
 GMAIL_CLIPS_AT = 102 * 1024
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
+# RFC 2606 keeps the first three for documents; the others are in every second template.
+_EXAMPLES = frozenset(
+    {
+        *("example.com", "example.org", "example.net"),
+        *("yourdomain.com", "yoursite.com", "yourwebsite.com", "your-domain.com", "mysite.com"),
+    }
+)
 _STYLE_URL = re.compile(r"url\(\s*['\"]?([^'\")]*)", re.IGNORECASE)
 _FIELD = "email_content"
 # What a message may weigh with the pictures inside it: slow on a phone, and dear on its plan.
@@ -66,8 +73,18 @@ def check_html(
             _FIELD,
         )
     for address in links:
-        if address is not None and not _is_link(address):
+        if address is None:
+            continue
+        if not _is_link(address):
             yield _problem("link_unreachable", _advice_on(address), written, address)
+        elif _is_placeholder(address):
+            yield _problem(
+                "link_placeholder",
+                f"The link “{address[:80]}” is an example from a template: put your own address in "
+                "its place.",
+                written,
+                address,
+            )
     for tag in tags:
         yield from _check_pictures(tag, written)
     yield from _check_hosts(tags, context)
@@ -193,22 +210,45 @@ def _value(tag: Token, name: str) -> str | None:
 
 
 def _is_link(address: str) -> bool:
-    return address.startswith("#") or bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", address))
+    """Tell whether a link leads somewhere: to a place in the email, an address, a program."""
+    if address.startswith("#"):
+        return len(address) > 1
+    if address.lower().startswith(("http:", "https:")):
+        return _is_ours(address) or _is_public(_host_of(address))
+    return bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:.", address))
+
+
+def _is_placeholder(address: str) -> bool:
+    """Tell whether a link is what authors of templates write where nothing is known yet."""
+    host = _host_of(address).removeprefix("www.")
+    return host in _EXAMPLES and not _is_ours(address)
+
+
+def _is_ours(address: str) -> bool:
+    return address == settings.PUBLIC_BASE_URL or address.startswith(f"{settings.PUBLIC_BASE_URL}/")
+
+
+def _host_of(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
 
 
 def _is_reachable(address: str) -> bool:
     """Tell whether a picture at ``address`` can be seen from outside."""
-    if address.startswith(("cid:", "data:image/", f"{settings.PUBLIC_BASE_URL}/")):
+    if address.startswith(("cid:", "data:image/")) or _is_ours(address):
         return True
-    try:
-        parts = urlsplit(address)
-        host = (parts.hostname or "").rstrip(".").lower()
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and _is_public(host)
+    return address.lower().startswith(("http:", "https:")) and _is_public(_host_of(address))
+
+
+def is_public_address(address: str) -> bool:
+    """Tell whether a web address can be reached from outside, as far as its name tells."""
+    return _is_public(_host_of(address))
 
 
 def _is_public(host: str) -> bool:
+    """Tell whether a host name or number can be reached from outside, as far as it tells."""
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:

@@ -16,7 +16,7 @@ _PARAGRAPHS = frozenset(
 _LINES = frozenset({"div", "tr", "li", "dt", "dd", "address", "caption", "title"})
 _CELLS = frozenset({"td", "th"})
 _UNSEEN = frozenset({"head", "style", "title"})
-_HIDDEN = re.compile(r"(?:^|;)\s*display\s*:\s*none", re.IGNORECASE)
+HIDDEN_STYLE = re.compile(r"(?:^|;)\s*display\s*:\s*none", re.IGNORECASE)
 # A placeholder's mark, too, may stand for an address.
 _ADDRESSES = ("http://", "https://", OPEN)
 
@@ -121,5 +121,5 @@ def _is_hidden(token: Token) -> bool:
     return (
         token.name in _UNSEEN
         or token.attribute("hidden") is not None
-        or bool(_HIDDEN.search(unescape(token.attribute("style") or "")))
+        or bool(HIDDEN_STYLE.search(unescape(token.attribute("style") or "")))
     )

@@ -10,7 +10,8 @@ from customers.models import Channel, Customer
 
 
 @lru_cache(maxsize=1_000)
-def _zone(name: str) -> ZoneInfo:
+def find_zone(name: str) -> ZoneInfo:
+    """Return a customer's time zone: the business's own where it is unknown."""
     try:
         return ZoneInfo(name or settings.TIME_ZONE)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -28,7 +29,7 @@ def quiet_until(*, customer: Customer, channel: str, now: datetime) -> datetime 
     if channel != Channel.SMS or hours is None:
         return None
     first, last = hours
-    zone = _zone(customer.time_zone)
+    zone = find_zone(customer.time_zone)
     local = now.astimezone(zone)
     wall = local.time().replace(tzinfo=None)
     if first <= wall < last:

@@ -110,7 +110,7 @@ def test_a_campaign_that_reaches_nobody_is_not_sent() -> None:
     CustomerFactory(email_subscribed=False, sms_subscribed=False)
     with pytest.raises(CheckFailed) as refused:
         lifecycle.send_campaign(campaign_id=draft().pk)
-    assert [problem.code for problem in refused.value.problems] == ["audience_empty"]
+    assert [problem.code for problem in refused.value.problems] == ["nobody_reachable"]
 
 
 def test_a_missing_campaign_is_named() -> None:
