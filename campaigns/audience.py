@@ -1,14 +1,17 @@
 """Who a campaign reaches: the queryset, its counts, and freezing it into deliveries (D-2, S-4)."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import (
     Aggregate,
+    BooleanField,
     Case,
     CharField,
     Count,
+    ExpressionWrapper,
     F,
     Func,
     JSONField,
@@ -19,10 +22,11 @@ from django.db.models import (
     When,
 )
 
-from campaigns.frequency import exclusion_from
+from campaigns.frequency import exclusion_from, had_enough
 from campaigns.models import Campaign, Delivery, Pace
 from config.clock import database_now
 from customers.models import Customer, CustomerQuerySet, CustomerTag
+from customers.reachability import exclusion_code
 from customers.segments import ALL
 
 BATCH = 5_000
@@ -39,11 +43,16 @@ class ChannelCounts:
 
 @dataclass(frozen=True)
 class AudienceCounts:
-    """How many customers a campaign targets, how many it leaves out, and its channels' counts."""
+    """How many customers a campaign targets, how many it leaves out, and its channels' counts.
+
+    ``people`` get at least one message, ``on_every_channel`` one on each of the campaign's.
+    """
 
     customers: int
     excluded: int
     channels: dict[str, ChannelCounts]
+    people: int = 0
+    on_every_channel: int = 0
 
     @property
     def reachable(self) -> int:
@@ -72,23 +81,47 @@ def _targeted(campaign: Campaign) -> CustomerQuerySet:
 
 
 def count_audience(campaign: Campaign) -> AudienceCounts:
-    """Count the audience as it is now, with every exclusion reason by channel."""
-    audience = audience_of(campaign)
-    customers = audience.count()
-    channels = {}
-    for channel in campaign.channels:
-        rows = (
-            audience.order_by()
-            .annotate(exclusion=exclusion_from(campaign.pk, channel))
-            .values_list("exclusion")
-            .annotate(Count("pk"))
+    """Count the audience as it is now, with every exclusion reason by channel.
+
+    One statement, whatever the number of channels and reasons.
+    """
+    enough = had_enough(campaign.pk)
+    had = Value(False) if enough is None else enough
+    names = [f"{channel}_exclusion" for channel in campaign.channels]
+    groups = (
+        audience_of(campaign)
+        .order_by()
+        .annotate(
+            had_enough=ExpressionWrapper(had, output_field=BooleanField()),
+            **{f"{channel}_exclusion": exclusion_code(channel) for channel in campaign.channels},
         )
-        reasons = dict(rows)
-        channels[channel] = ChannelCounts(reachable=reasons.pop("", 0), reasons=reasons)
+        .values_list("had_enough", *names)
+        .annotate(Count("pk"))
+    )
+    customers = people = everywhere = 0
+    reasons: dict[str, Counter[str]] = {channel: Counter() for channel in campaign.channels}
+    for has_had_enough, *codes, count in groups:
+        why = [code or ("contacted_recently" if has_had_enough else "") for code in codes]
+        customers += count
+        people += count if "" in why else 0
+        everywhere += count if why and not any(why) else 0
+        for channel, code in zip(campaign.channels, why, strict=True):
+            reasons[channel][code] += count
+    targeted = customers
+    if campaign.excluded_segments.exists():
+        targeted = _targeted(campaign).count()
     return AudienceCounts(
         customers=customers,
-        excluded=_targeted(campaign).count() - customers,
-        channels=channels,
+        # Between the two statements somebody may have been tagged.
+        excluded=max(0, targeted - customers),
+        channels={
+            channel: ChannelCounts(
+                reachable=found[""], reasons={code: n for code, n in found.items() if code}
+            )
+            for channel, found in reasons.items()
+        },
+        people=people,
+        on_every_channel=everywhere,
     )
 
 

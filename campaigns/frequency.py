@@ -12,6 +12,7 @@ from django.db.models import (
     Count,
     Exists,
     Expression,
+    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -19,13 +20,15 @@ from django.db.models import (
     When,
 )
 
-from campaigns.models import Delivery
+from campaigns.models import Campaign, Delivery
 from config.clock import database_now
 from customers.models import ADDRESS_FIELD
 from customers.reachability import exclusion_code
 
 # Waiting so long for another campaign's message to leave, or not, costs little.
 WAIT_UNDER_WAY = timedelta(seconds=60)
+# So long after a campaign was done, a provider may report that a message of it left.
+LATE_REPORTS = timedelta(days=30)
 
 
 def _who_had_enough(
@@ -77,6 +80,37 @@ def contacted_recently(
     theirs = Delivery.objects.filter(customer__in=customer_ids)
     enough = _who_had_enough(theirs, cap=cap, campaign_id=campaign_id, now=now, under_way=under_way)
     return frozenset(enough.values_list("customer_id", flat=True))
+
+
+def had_enough(campaign_id: int) -> Q | None:
+    """Return who has had enough as a condition on Customer for counting many; None when nobody.
+
+    The customers of lately sent campaigns are grouped once, rather than looked up one by one.
+    """
+    cap = settings.FREQUENCY_CAP
+    if cap is None:
+        return None
+    now = database_now()
+    times, days = cap
+    since = now - timedelta(days=days)
+    lately = Campaign.objects.exclude(pk=campaign_id).filter(
+        Q(completed_at=None) | Q(completed_at__gte=since - LATE_REPORTS),
+        Exists(Delivery.objects.filter(campaign=OuterRef("pk"))),
+    )
+    ids = list(lately.values_list("pk", flat=True))
+    if len(ids) < times:
+        return None
+    # A flag for each campaign is hashed; counting distinct ones would sort every delivery.
+    got = [Max(Case(When(campaign=pk, then=1), default=0)) for pk in ids]
+    enough = (
+        Delivery.objects.filter(campaign__in=ids)
+        .filter(Q(sent_at__gte=since) | Q(status=Delivery.Status.UNCONFIRMED))
+        .order_by()
+        .values("customer_id")
+        .annotate(campaigns=sum(got[1:], got[0]))
+        .filter(campaigns__gte=times)
+    )
+    return Q(pk__in=enough.values("customer_id"))
 
 
 def exclusion_from(campaign_id: int, channel: str) -> Expression:
