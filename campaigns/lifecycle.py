@@ -74,10 +74,15 @@ def _require(moved: bool, campaign_id: int, wanted: str) -> None:
 
 def _require_unchanged(campaign: Campaign, shown: str) -> None:
     if shown and shown != fingerprint_of(campaign):
-        raise DomainError(
-            "changed_meanwhile",
-            "Somebody changed this campaign after you opened this page: look at it again first.",
-        )
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> DomainError:
+    """Return what is raised to whoever acts on a page that is no longer true."""
+    return DomainError(
+        "changed_meanwhile",
+        "Somebody changed this campaign after you opened this page: look at it again first.",
+    )
 
 
 def send_campaign(*, campaign_id: int, shown: str = "") -> Campaign:

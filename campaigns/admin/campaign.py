@@ -10,7 +10,6 @@ from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter
 
 from campaigns.admin import (
-    audience,
     gallery,
     live,
     moves,
@@ -85,7 +84,7 @@ class CampaignAdmin(CampaignColumns):
             ("preview", preview.preview),
             ("test", preview.send_a_test),
             ("test_results", preview.test_results),
-            ("audience", audience.change_audience),
+            ("audience", sending.change_audience),
             ("send", sending.confirm),
             ("schedule", sending.schedule),
             ("cancel", moves.cancel),

@@ -1,27 +1,22 @@
 """The confirm page: who gets what and when, before anything leaves (M-8)."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from campaigns import lifecycle
-from campaigns.admin.page import SEND, back_to, campaign_page, rights, show
-from campaigns.audience import AudienceCounts, count_audience
-from campaigns.check_campaign import CheckFailed, check_campaign
-from campaigns.content.sms_length import SmsLength, measure_sms
+from campaigns.admin.confirm_page import confirm_context
+from campaigns.admin.page import CHANGE, SEND, address, back_to, campaign_page, show
+from campaigns.audience import count_audience
+from campaigns.check_campaign import CheckFailed
 from campaigns.fingerprint import fingerprint_of
 from campaigns.forms import AudienceForm, ScheduleForm
 from campaigns.models import Campaign
-from campaigns.moments import readable_span, zoned_moment
-from campaigns.preview import Preview, preview_campaign
-from campaigns.reasons import reason_sentence
+from campaigns.moments import zoned_moment
 from campaigns.series.originals import require_no_original
-from config.clock import database_now
+from campaigns.update_campaign import update_campaign
 from config.errors import DomainError
-from customers.models import Channel
-from qrcodes.codes import expiry_of
 
 Status = Campaign.Status
 
@@ -67,6 +62,20 @@ def schedule(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     return back_to(campaign)
 
 
+@campaign_page(CHANGE, method="POST")
+def change_audience(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """Save the audience and show the counts again."""
+    if request.POST.get("shown", "") not in {"", fingerprint_of(campaign)}:
+        # In the address rather than in a message, which the page's script would use up.
+        return HttpResponseRedirect(f"{address('send', campaign)}?changed")
+    form = AudienceForm(request.POST, instance=campaign)
+    if form.is_valid():
+        update_campaign(campaign_id=campaign.pk, fields={}, **form.audience())
+    else:
+        messages.error(request, "The audience was not changed: choose segments that exist.")
+    return back_to(campaign, "send")
+
+
 def _page_again(
     request: HttpRequest, campaign: Campaign, form: ScheduleForm, refused: DomainError
 ) -> HttpResponse:
@@ -79,64 +88,12 @@ def _page_again(
 
 
 def _page(request: HttpRequest, campaign: Campaign, schedule_form: ScheduleForm) -> HttpResponse:
-    counts = count_audience(campaign)
-    problems = check_campaign(campaign)
-    preview = _sample(campaign)
-    sms = measure_sms(preview.sms) if preview and preview.sms else None
-    now = database_now()
-    may_edit_audience = campaign.may_change_audience and rights(request)["change"]
     return show(
         request,
         "send",
         campaign,
         f"Send {campaign}",
-        counts=counts,
-        channels=_channels(campaign, counts, now),
-        problems=problems,
-        blocked=any(problem.blocking for problem in problems),
-        preview=preview,
-        sms=sms,
-        sms_parts=_billed_parts(counts, sms),
-        expires_at=expiry_of(now, campaign.qr_expiration_days) if campaign.has_qr_code else None,
-        audience_form=AudienceForm(instance=campaign) if may_edit_audience else None,
         schedule_form=schedule_form,
-        shown=fingerprint_of(campaign),
-        can_schedule=campaign.is_draft,
+        changed=lifecycle.changed_meanwhile().message if "changed" in request.GET else "",
+        **confirm_context(request, campaign),
     )
-
-
-def _sample(campaign: Campaign) -> Preview | None:
-    try:
-        return preview_campaign(campaign=campaign)
-    except DomainError:
-        # The checks name the error, with its line.
-        return None
-
-
-def _channels(campaign: Campaign, counts: AudienceCounts, now: datetime) -> list[dict[str, Any]]:
-    rows = []
-    for channel, reached in counts.channels.items():
-        limit = campaign.rate_limit(channel)
-        seconds = reached.reachable * 60 / limit if limit else 0
-        rows.append(
-            {
-                "name": channel,
-                "label": Channel(channel).label,
-                "reachable": reached.reachable,
-                "reasons": [
-                    (reason_sentence(code), count)
-                    for code, count in sorted(reached.reasons.items(), key=lambda item: -item[1])
-                ],
-                "limit": limit,
-                "takes": readable_span(seconds) if limit else "",
-                "done_at": now + timedelta(seconds=seconds) if limit else None,
-            }
-        )
-    return rows
-
-
-def _billed_parts(counts: AudienceCounts, sms: SmsLength | None) -> int:
-    """Parts that are billed if every text is as long as the sample."""
-    if sms is None or Channel.SMS not in counts.channels:
-        return 0
-    return counts.channels[Channel.SMS].reachable * sms.segments

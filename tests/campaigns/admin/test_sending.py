@@ -1,14 +1,27 @@
-from datetime import timedelta
+from datetime import time, timedelta
+from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Campaign, Delivery
+from customers.models import Customer
 from customers.segments import ensure_segments
 from qrcodes.models import Offer
+from tests.campaigns.admin.conftest import signed_in
 from tests.campaigns.admin.forms import said
-from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory, now
+from tests.factories import (
+    CampaignFactory,
+    CustomerFactory,
+    DeliveryFactory,
+    OfferFactory,
+    UserFactory,
+    now,
+)
 
 
 def page(name: str, campaign: Campaign) -> str:
@@ -81,9 +94,115 @@ def test_a_blocking_problem_stops_it_and_is_named(marketing) -> None:
         assert response.context["blocked"]
         html = response.content.decode()
         assert "Mend this first" in html
-        assert "disabled>Send now" in html
+        assert 'disabled aria-describedby="hb-blocked-why">Send to 0 people now<' in html
+        assert html.count(f'href="{page("change", campaign)}?field=email_content"') >= 1
     campaign.refresh_from_db()
     assert campaign.status == "draft"
+
+
+def test_a_problem_leads_to_its_place_for_who_may_mend_it(marketing, settings) -> None:
+    CustomerFactory()
+    settings.DEFAULT_FROM_EMAIL = "nonsense"
+    campaign = OfferFactory(campaign__email_content="<p>\n{{ nobody }}</p>").campaign
+    place = f"{page('change', campaign)}?field=email_content&amp;line=2"
+    html = marketing.get(page("send", campaign)).content.decode()
+    assert f'href="{place}">Go to line 2<' in html
+    assert "docs/alarms/email.md" in html
+    sender = signed_in("Marketing")
+    sender_only = UserFactory(groups=[])
+    for codename in ("view_campaign", "send_campaign"):
+        sender_only.user_permissions.add(Permission.objects.get(codename=codename))
+    sender.force_login(sender_only)
+    html = sender.get(page("send", campaign)).content.decode()
+    assert "Mend this first" in html
+    assert place not in html
+    assert "Change the audience" not in html
+    assert sender.post(page("audience", campaign), {"target_all": "on"}).status_code == 403
+
+
+def test_who_gets_it_is_counted_by_person(marketing, draft) -> None:
+    counts = marketing.get(page("send", draft)).context["counts"]
+    assert (counts.people, counts.on_every_channel) == (3, 2)
+    html = marketing.get(page("send", draft)).content.decode()
+    assert ">Send to 3 people now<" in html
+
+
+def test_everyone_and_many_take_a_second_look(marketing, draft, monkeypatch) -> None:
+    look = 'name="sure" required'
+    assert look in marketing.get(page("send", draft)).content.decode()
+    vip = ensure_segments(["vip"])["vip"]
+    CustomerFactory.create_batch(2, tags=["vip"])
+    marketing.post(page("audience", draft), {"target_segments": [vip.pk]})
+    assert look not in marketing.get(page("send", draft)).content.decode()
+    monkeypatch.setattr("campaigns.admin.confirm_page.MANY_PEOPLE", 1)
+    assert look in marketing.get(page("send", draft)).content.decode()
+
+
+def test_an_audience_that_was_changed_in_another_tab_is_looked_at_first(marketing, draft) -> None:
+    shown = marketing.get(page("send", draft)).context["shown"]
+    vip = ensure_segments(["vip"])["vip"]
+    CustomerFactory(tags=["vip"])
+    marketing.post(page("audience", draft), {"target_segments": [vip.pk], "shown": shown})
+    # Neither is it sent from the first tab, nor taken back there.
+    refused = marketing.post(page("send", draft), {"shown": shown})
+    assert "Somebody changed this campaign" in refused.content.decode()
+    stale = {"target_all": "on", "shown": shown}
+    response = marketing.post(page("audience", draft), stale, follow=True)
+    assert "Your choice was not saved" in response.content.decode()
+    draft.refresh_from_db()
+    assert (draft.status, draft.target_all) == ("draft", False)
+
+
+def test_the_messages_are_shown_as_the_first_of_the_audience(marketing, draft) -> None:
+    names = [str(c) for c in marketing.get(page("send", draft)).context["people"]]
+    assert len(names) == 3
+    for number in (0, 1):
+        response = marketing.get(page("send", draft), {"as": number})
+        assert f"Hello {names[number].split()[0]}" in response.context["preview"].html
+    for wrong in ("9", "x", "-1", "999999"):
+        response = marketing.get(page("send", draft), {"as": wrong})
+        assert response.status_code == 200
+
+
+def test_a_customer_whose_key_is_gone_does_not_hide_the_page(marketing, draft) -> None:
+    Customer.objects.update(email_encrypted="v1:k9:AAAA:AAAA")
+    Campaign.objects.update(email_content=draft.email_content + "{{ customer.email }}")
+    response = marketing.get(page("send", draft))
+    assert "ada@example.com" in response.context["preview"].html
+
+
+def test_texts_cost_what_the_setting_says(marketing, draft, settings) -> None:
+    settings.SMS_PRICE_PER_SEGMENT = Decimal("0.075")
+    Campaign.objects.update(sms_content="x" * 200)
+    response = marketing.get(page("send", draft))
+    cost = response.context["cost"]
+    assert (cost.segments, cost.sampled, cost.price) == (4, 2, Decimal("0.300"))
+    html = response.content.decode()
+    assert "about 0.30 EUR" in html
+    assert "as 2 customers of the audience show" in html
+    settings.SMS_PRICE_PER_SEGMENT = None
+    assert "about 4 segments" in marketing.get(page("send", draft)).content.decode()
+
+
+def test_quiet_hours_are_in_the_time_a_text_is_done(marketing, draft, settings) -> None:
+    local = timezone.localtime()
+    # Hours that are over, or have not begun, whatever the time is now.
+    over = (time(0), time(local.hour - 1)) if local.hour > 1 else (time(22), time(23))
+    settings.SMS_SENDING_HOURS = over
+    response = marketing.get(page("send", draft))
+    sms = response.context["channels"][1]
+    assert now() < sms["begins_at"] < sms["done_at"]
+    assert timezone.localtime(sms["begins_at"]).time() == over[0]
+    assert "; the first leaves at" in response.content.decode()
+
+
+def test_the_page_takes_no_more_queries_for_more_people(marketing, draft) -> None:
+    with CaptureQueriesContext(connection) as few:
+        marketing.get(page("send", draft))
+    CustomerFactory.create_batch(20)
+    with CaptureQueriesContext(connection) as many:
+        marketing.get(page("send", draft))
+    assert len(many) == len(few)
 
 
 def test_the_confirm_page_survives_a_template_that_cannot_be_read(marketing) -> None:
