@@ -1,5 +1,7 @@
 """What only a browser can show: figures that move by themselves, and the way from draft to sent."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -146,7 +148,8 @@ def test_a_draft_is_written_looked_at_and_sent_through_the_confirm_page(
     page.get_by_role("link", name="Back to the campaign").click()
     page.get_by_role("link", name="Check and send…").click()
     expect(page.locator(".hb-tile", has_text="Emails")).to_contain_text("3")
-    page.get_by_role("button", name="Send now").click()
+    page.get_by_label("I have looked at it").check()
+    page.get_by_role("button", name=re.compile("^Send to")).click()
     expect(page.get_by_text("3 emails queued, with QR codes.")).to_be_visible()
     assert Campaign.objects.get().status == "queued"
     assert not Delivery.objects.exists()
