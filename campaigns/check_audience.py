@@ -13,7 +13,7 @@ from campaigns.finishing import plan_sending
 from campaigns.models import Campaign
 from campaigns.moments import readable_span
 from config.clock import database_now
-from customers.models import Channel, CustomerQuerySet
+from customers.models import Channel
 
 _FIELD = "target_segments"
 # Below this many a growing list is nothing to wonder about.
@@ -30,7 +30,7 @@ _SENT = (
 
 
 def check_audience(campaign: Campaign) -> Iterator[Problem]:
-    """Yield what is wrong with a campaign's audience, as it is now."""
+    """Yield what keeps a campaign from its audience, as it is now, or a channel from all of it."""
     if not campaign.target_all and not campaign.target_segments.exists():
         message = "No audience is chosen: pick segments, or everyone."
         yield Problem("no_audience", message, _FIELD)
@@ -57,18 +57,21 @@ def check_audience(campaign: Campaign) -> Iterator[Problem]:
             "email_content" if channel == Channel.EMAIL else "sms_content",
             blocking=False,
         )
-    yield from _check_size(campaign, audience)
+
+
+def remark_on_audience(campaign: Campaign) -> Iterator[Problem]:
+    """Yield what is odd about an audience, and stops nothing."""
+    yield from _check_size(campaign)
     yield from _check_repetition(campaign)
-    if not unreachable:
-        yield from _check_codes_last(campaign, reachable)
+    yield from _check_codes_last(campaign)
 
 
-def _check_size(campaign: Campaign, audience: CustomerQuerySet) -> Iterator[Problem]:
+def _check_size(campaign: Campaign) -> Iterator[Problem]:
     before = Campaign.objects.exclude(pk=campaign.pk).filter(status__in=_SENT)
     if before.count() < ENOUGH_BEFORE:
         return
     largest = before.aggregate(most=Max("total_targeted"))["most"] or 0
-    customers = audience.count()
+    customers = audience_of(campaign).count()
     if customers >= LARGE and customers >= MUCH_LARGER * largest:
         yield Problem(
             "audience_much_larger",
@@ -93,6 +96,8 @@ def _check_repetition(campaign: Campaign) -> Iterator[Problem]:
         .order_by("-sent_at")
     )
     mine = _segments_of(campaign)
+    if not (campaign.target_all or mine[0]):
+        return
     for other in today[:20]:
         if _segments_of(other) == mine:
             yield Problem(
@@ -110,20 +115,18 @@ def _segments_of(campaign: Campaign) -> tuple[set[int], set[int]]:
     return targeted, {segment.pk for segment in campaign.excluded_segments.all()}
 
 
-def _check_codes_last(
-    campaign: Campaign, reachable: dict[str, CustomerQuerySet]
-) -> Iterator[Problem]:
+def _check_codes_last(campaign: Campaign) -> Iterator[Problem]:
     """Email and text share a code, made for whichever leaves first: the other must not be late."""
-    if not campaign.has_qr_code or len(reachable) < 2:
-        return
-    both = reachable[Channel.SMS].reachable_by(Channel.EMAIL).exists()
     limit = campaign.send_rate_limit_sms * 60 / settings.PACING_WINDOW_SECONDS
-    if not both or not limit:
+    if not campaign.has_qr_code or len(campaign.channels) < 2 or not limit:
+        return
+    texts = audience_of(campaign).reachable_by(Channel.SMS)
+    if not texts.reachable_by(Channel.EMAIL).exists():
         return
     now = database_now()
     plan = plan_sending(
         start=now,
-        waiting={"": reachable[Channel.SMS].count()},
+        waiting={"": texts.count()},
         per_minute=limit,
         hours=settings.SMS_SENDING_HOURS,
     )

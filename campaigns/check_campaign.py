@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
 from django.core.validators import validate_email
 
-from campaigns.check_audience import check_audience
+from campaigns.check_audience import check_audience, remark_on_audience
 from campaigns.check_offer import check_offer
 from campaigns.content.checks import check_content
 from campaigns.content.html_checks import is_public_address
@@ -31,6 +31,10 @@ def check_campaign(campaign: Campaign) -> list[Problem]:
 
     docs/checks.md lists them all.
     """
+    return [*_check_what_may_block(campaign), *remark_on_audience(campaign)]
+
+
+def _check_what_may_block(campaign: Campaign) -> list[Problem]:
     problems = check_content(
         subject=campaign.subject,
         email_content=campaign.email_content,
@@ -44,7 +48,7 @@ def check_campaign(campaign: Campaign) -> list[Problem]:
 
 def require_sendable(campaign: Campaign) -> None:
     """Raise CheckFailed when something blocks sending."""
-    blocking = [problem for problem in check_campaign(campaign) if problem.blocking]
+    blocking = [problem for problem in _check_what_may_block(campaign) if problem.blocking]
     if blocking:
         raise CheckFailed(blocking)
 

@@ -1,6 +1,6 @@
 """How far campaigns are: the figures of ``campaign_status`` and of the live page (D-8)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from django.conf import settings
 from django.db.models import Count
 
 from campaigns.delivery.pacing import ring_of
+from campaigns.finishing import plan_sending
 from campaigns.models import Campaign, Delivery, Pace
+from campaigns.waiting_zones import zones_of_waiting
 from config.clock import database_now
 from customers.models import Channel
 
@@ -114,6 +116,10 @@ def progress_of(campaigns: Iterable[Campaign]) -> list[Progress]:
         (pace.campaign_id, pace.channel): pace for pace in Pace.objects.filter(campaign__in=ids)
     }
     now = database_now()
+    waiting = {key for key, found in counts.items() if found.get(Status.PENDING)}
+    zones = zones_of_waiting(
+        [c for c in listed if c.status in RUNNING and (c.pk, Channel.SMS.value) in waiting]
+    )
     return [
         Progress(
             campaign=campaign,
@@ -121,9 +127,10 @@ def progress_of(campaigns: Iterable[Campaign]) -> list[Progress]:
                 channel: _channel_progress(
                     campaign,
                     channel,
-                    counts.get((campaign.pk, channel), {}),
-                    paces.get((campaign.pk, channel)),
-                    now,
+                    counts=counts.get((campaign.pk, channel), {}),
+                    pace=paces.get((campaign.pk, channel)),
+                    now=now,
+                    zones=zones.get(campaign.pk) if channel == Channel.SMS else None,
                 )
                 for channel in campaign.channels
             },
@@ -133,7 +140,13 @@ def progress_of(campaigns: Iterable[Campaign]) -> list[Progress]:
 
 
 def _channel_progress(
-    campaign: Campaign, channel: str, counts: dict[str, int], pace: Pace | None, now: datetime
+    campaign: Campaign,
+    channel: str,
+    *,
+    counts: dict[str, int],
+    pace: Pace | None,
+    now: datetime,
+    zones: Mapping[str, int] | None,
 ) -> ChannelProgress:
     pending = counts.get(Status.PENDING, 0) + counts.get(Status.SENDING, 0)
     sent = counts.get(Status.SENT, 0)
@@ -141,7 +154,7 @@ def _channel_progress(
     expected = campaign.rate_limit(channel) * 60 / settings.PACING_WINDOW_SECONDS or rate
     left: int | None = 0
     if pending:
-        left = round(pending * 60 / expected) if expected else None
+        left = _seconds_for(pending, expected, now, zones)
     return ChannelProgress(
         sent=sent,
         failed=counts.get(Status.FAILED, 0),
@@ -152,6 +165,24 @@ def _channel_progress(
         per_minute=rate,
         seconds_left=left,
     )
+
+
+def _seconds_for(
+    pending: int, per_minute: float, now: datetime, zones: Mapping[str, int] | None
+) -> int | None:
+    """Seconds until so many have left; ``zones`` are those of texts that keep to sending hours."""
+    if not per_minute:
+        return None
+    total = sum(zones.values()) if zones else 0
+    if not (zones and total):
+        return round(pending * 60 / per_minute)
+    plan = plan_sending(
+        start=now,
+        waiting={zone: -(-count * pending // total) for zone, count in zones.items()},
+        per_minute=per_minute,
+        hours=settings.SMS_SENDING_HOURS,
+    )
+    return round((plan.ends_at - now).total_seconds()) if plan.ends_at else None
 
 
 def _messages_a_minute(

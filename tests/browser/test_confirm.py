@@ -40,7 +40,7 @@ def test_counts_follow_the_choice_without_a_reload(signed_in, live_server) -> No
     campaign = draft()
     page = signed_in
     open_confirm(page, live_server, campaign)
-    send = page.get_by_role("button", name=re.compile("^Send to"))
+    send = page.get_by_role("button", name=re.compile("^Send .*now"))
     expect(send).to_be_disabled()
     expect(page.get_by_text("No audience is chosen").first).to_be_visible()
     choose_segment(page, "vip")

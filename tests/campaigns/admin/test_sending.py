@@ -94,7 +94,7 @@ def test_a_blocking_problem_stops_it_and_is_named(marketing) -> None:
         assert response.context["blocked"]
         html = response.content.decode()
         assert "Mend this first" in html
-        assert 'disabled aria-describedby="hb-blocked-why">Send to 0 people now<' in html
+        assert 'disabled aria-describedby="hb-blocked-why">Send now<' in html
         assert html.count(f'href="{page("change", campaign)}?field=email_content"') >= 1
     campaign.refresh_from_db()
     assert campaign.status == "draft"
