@@ -64,6 +64,14 @@ def test_an_audience_far_larger_than_any_before_is_a_remark(monkeypatch) -> None
     assert found(draft()) == {}
 
 
+def test_a_small_list_that_grows_is_nothing_to_wonder_about() -> None:
+    CustomerFactory.create_batch(20)
+    CampaignFactory.create_batch(
+        3, status="completed", total_targeted=1, sent_at=now() - timedelta(days=9)
+    )
+    assert found(draft()) == {}
+
+
 def test_the_first_campaigns_are_not_called_large(monkeypatch) -> None:
     monkeypatch.setattr("campaigns.check_audience.LARGE", 20)
     CustomerFactory.create_batch(20)

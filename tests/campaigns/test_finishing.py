@@ -80,6 +80,7 @@ starts = st.datetimes(datetime(2030, 3, 8), datetime(2030, 11, 6)).map(
 @given(counts, st.floats(0.5, 500), starts, hours)
 @example({"Europe/Berlin": 100}, 1.0, at("2030-03-31T00:00"), (time(2, 30), time(3, 15)))
 @example({"Europe/Berlin": 100}, 1.0, at("2030-10-27T00:00"), (time(0, 30), time(2, 30)))
+@example({"Europe/Berlin": 100}, 1.0, at("2030-10-27T00:00"), (time(2, 30), time(3, 15)))
 def test_it_is_never_earlier_than_rate_and_clocks_allow(waiting, rate, start, within) -> None:
     planned = plan_sending(start=start, waiting=waiting, per_minute=rate, hours=within)
     total = sum(waiting.values())
