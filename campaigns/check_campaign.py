@@ -38,6 +38,7 @@ def _check_what_may_block(campaign: Campaign) -> list[Problem]:
     problems = check_content(
         subject=campaign.subject,
         email_content=campaign.email_content,
+        email_text=campaign.email_text,
         sms_content=campaign.sms_content,
         has_qr_code=campaign.has_qr_code,
     )

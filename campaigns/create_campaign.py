@@ -27,6 +27,7 @@ FIELDS = frozenset(
         "subject",
         "template_name",
         "email_content",
+        "email_text",
         "sms_content",
         "has_qr_code",
         "qr_expiration_days",

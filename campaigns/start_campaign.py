@@ -60,6 +60,7 @@ def start_from_template(*, template_id: int, user: AbstractBaseUser | None = Non
         messages={
             "subject": template.subject,
             "email_content": template.email_content,
+            "email_text": template.email_text,
             "sms_content": template.sms_content,
         },
         offer={field: value for field, value in offer.items() if value},

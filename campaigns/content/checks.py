@@ -33,10 +33,20 @@ class _Sample:
 
 
 def check_content(
-    *, subject: str, email_content: str, sms_content: str, has_qr_code: bool
+    *,
+    subject: str,
+    email_content: str,
+    sms_content: str,
+    has_qr_code: bool,
+    email_text: str = "",
 ) -> list[Problem]:
     """Return every problem of a campaign's messages, each once; empty when they are fine."""
-    fields = {"subject": subject, "email_content": email_content, "sms_content": sms_content}
+    fields = {
+        "subject": subject,
+        "email_content": email_content,
+        "email_text": email_text,
+        "sms_content": sms_content,
+    }
     problems = list(_check_presence(fields))
     errors = [
         error
@@ -71,6 +81,13 @@ def _check_presence(fields: dict[str, str]) -> Iterator[Problem]:
         )
     if has_email and not fields["subject"].strip():
         yield Problem("no_subject", "The email has no subject: write one.", "subject")
+    if fields["email_text"].strip() and not has_email:
+        yield Problem(
+            "text_without_email",
+            "The plain text goes with an email, and there is none: write the email too, or empty "
+            "the plain text.",
+            "email_text",
+        )
 
 
 def _check_samples(fields: dict[str, str], has_qr_code: bool) -> list[Problem]:
@@ -85,6 +102,8 @@ def _check_samples(fields: dict[str, str], has_qr_code: bool) -> list[Problem]:
                 problems.append(_empty("no_subject", "subject", "The subject"))
             source = fields["email_content"]
             problems += check_html(sample.email, source, sample.context, pictures.values())
+            if fields["email_text"].strip() and has_qr_code:
+                problems += _check_text_part(sample)
         if sample.sms is not None:
             problems += _check_sms(sample.sms)
         if not blank:
@@ -122,6 +141,18 @@ def _empty(code: str, field: str, what: str) -> Problem:
         f"{what} is empty for customers of whom little is known: add words that are always there.",
         field,
     )
+
+
+def _check_text_part(sample: _Sample) -> Iterator[Problem]:
+    """A picture cannot be in it, so the coupon is reached by its address or its letters."""
+    text = sample.email.text if sample.email else ""
+    if not any(str(sample.context[name]) in text for name in ("coupon_url", "short_code")):
+        yield Problem(
+            "no_code_in_text",
+            "The plain text does not say where the coupon is: add {{ coupon_url }}.",
+            "email_text",
+            blocking=False,
+        )
 
 
 def _check_sms(text: str) -> Iterator[Problem]:

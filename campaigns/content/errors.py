@@ -5,6 +5,7 @@ from config.errors import DomainError
 FIELD_LABELS = {
     "subject": "Subject",
     "email_content": "Email",
+    "email_text": "Plain text",
     "sms_content": "Text message",
 }
 

@@ -1,6 +1,7 @@
 """From a campaign's templates to one customer's messages (R-1, R-2)."""
 
 import functools
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from campaigns.content.templates import MessageTemplate
 # How much of a campaign's finished shapes is kept; then they are forgotten and made again.
 MAX_LAYOUTS = 64
 MAX_LAYOUT_LETTERS = 5_000_000
+# What {% if %} leaves behind when nothing is in it.
+_GAPS = re.compile(r"\n(?:[ \t]*\n){2,}")
+# Where a customer unsubscribes: every email says one of them, in each of its parts.
+_WAYS_OUT = ("unsubscribe_url", "preferences_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +41,28 @@ class RenderedEmail:
 class CompiledMessages:
     """A campaign's templates, ready to be filled in for any number of customers."""
 
-    def __init__(self, *, subject: str, email_content: str, sms_content: str) -> None:
-        """Check and compile all three. Raises the first ContentError."""
+    def __init__(
+        self, *, subject: str, email_content: str, sms_content: str, email_text: str = ""
+    ) -> None:
+        """Check and compile all of them. Raises the first ContentError."""
         self._subject = MessageTemplate(subject, field="subject")
         self._email = MessageTemplate(email_content, field="email_content")
+        self._text = MessageTemplate(email_text, field="email_text")
+        self._has_own_text = bool(email_text.strip())
         self._sms = MessageTemplate(sms_content, field="sms_content")
         # The names of the uploaded pictures that the email shows.
         self.image_names = self._email.image_names
         self._layouts: dict[tuple[str | None, ...], Layout] = {}
         self._layout_letters = 0
-        self.placeholders = (
-            self._subject.placeholders | self._email.placeholders | self._sms.placeholders
-        )
+        self.placeholders = self.placeholders_of("email") | self.placeholders_of("sms")
 
     def placeholders_of(self, channel: str) -> frozenset[str]:
         """Return the placeholders that one channel's message shows (``build_context``)."""
         if channel == "email":
             # The hosted strategy puts the picture's address where the picture was.
             hosted = {"qr_code_url"} if "qr_code_base64" in self._email.placeholders else set()
-            return self._subject.placeholders | self._email.placeholders | hosted
+            own_text = self._text.placeholders | set(_WAYS_OUT) if self._has_own_text else set()
+            return self._subject.placeholders | self._email.placeholders | own_text | hosted
         if "campaign.subject" in self._sms.placeholders:
             return self._subject.placeholders | self._sms.placeholders
         return self._sms.placeholders
@@ -83,6 +91,7 @@ class CompiledMessages:
                 shape.append(piece)
         layout = self._layout_of(tuple(shape), len(values))
         filled_in, text = layout.fill_in(values)
+        text = self._render_text(context, subject) or text
         html, images = apply_image_strategy(
             filled_in,
             qr_code_base64=context.get("qr_code_base64", ""),
@@ -104,6 +113,16 @@ class CompiledMessages:
         text = "".join(self._sms.pieces(_with_subject(context, self._sms, subject)))
         # A letter and a combining accent would cost the whole message its short alphabet.
         return unicodedata.normalize("NFC", text).strip()
+
+    def _render_text(self, context: Mapping[str, Any], subject: str) -> str:
+        """Return the text part the author wrote, with a way out; empty when there is none."""
+        if not self._has_own_text:
+            return ""
+        written = "".join(self._text.pieces(_with_subject(context, self._text, subject)))
+        text = _GAPS.sub("\n\n", written).strip()
+        if not text or any(context[name] and context[name] in text for name in _WAYS_OUT):
+            return text
+        return f"{text}\n\nUnsubscribe: {context['unsubscribe_url']}"
 
     def _render_subject(self, context: Mapping[str, Any]) -> str:
         return " ".join("".join(self._subject.pieces(context)).split())
@@ -128,18 +147,27 @@ class CompiledMessages:
         return layout
 
 
-def compile_campaign(*, subject: str, email_content: str, sms_content: str) -> CompiledMessages:
+def compile_campaign(
+    *, subject: str, email_content: str, sms_content: str, email_text: str = ""
+) -> CompiledMessages:
     """Return a campaign's compiled messages; the last ones are kept, so asking again is cheap.
 
     Raises ContentError for the first thing that is wrong: ``template_syntax``,
     ``template_refused``, ``unknown_placeholder`` or ``template_too_large``.
     """
-    return _compile(subject, email_content, sms_content)
+    return _compile(subject, email_content, sms_content, email_text)
 
 
 @functools.lru_cache(maxsize=16)
-def _compile(subject: str, email_content: str, sms_content: str) -> CompiledMessages:
-    return CompiledMessages(subject=subject, email_content=email_content, sms_content=sms_content)
+def _compile(
+    subject: str, email_content: str, sms_content: str, email_text: str
+) -> CompiledMessages:
+    return CompiledMessages(
+        subject=subject,
+        email_content=email_content,
+        sms_content=sms_content,
+        email_text=email_text,
+    )
 
 
 def _with_subject(

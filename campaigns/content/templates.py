@@ -15,10 +15,20 @@ from campaigns.content.safety import Examined, examine, unknown_image
 from campaigns.content.sandbox import NotComputable, Sandbox
 from campaigns.content.slots import mark, without_controls
 
-MAX_SOURCE = {"subject": 1_000, "email_content": 500_000, "sms_content": 10_000}
+MAX_SOURCE = {
+    "subject": 1_000,
+    "email_content": 500_000,
+    "email_text": 100_000,
+    "sms_content": 10_000,
+}
 # The fields of a campaign that are templates.
 CONTENT_FIELDS = tuple(MAX_SOURCE)
-MAX_OUTPUT = {"subject": 1_000, "email_content": 500_000, "sms_content": 1_600}
+MAX_OUTPUT = {
+    "subject": 1_000,
+    "email_content": 500_000,
+    "email_text": 100_000,
+    "sms_content": 1_600,
+}
 
 # Unknown pictures that the nearest name is looked for.
 MOST_ADVICE = 5

@@ -37,6 +37,7 @@ def compiled_messages(campaign: Campaign) -> CompiledMessages:
     return compile_campaign(
         subject=campaign.subject,
         email_content=campaign.email_content,
+        email_text=campaign.email_text,
         sms_content=campaign.sms_content,
     )
 

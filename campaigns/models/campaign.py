@@ -48,6 +48,7 @@ class Campaign(models.Model):
         "subject",
         "template_name",
         "email_content",
+        "email_text",
         "sms_content",
         "target_all",
         "target_segments",
@@ -61,6 +62,9 @@ class Campaign(models.Model):
     subject = models.CharField(max_length=250, blank=True)
     template_name = models.CharField(max_length=120, blank=True, help_text="What it was made from.")
     email_content = models.TextField(blank=True, help_text="HTML with placeholders.")
+    email_text = models.TextField(
+        "plain text of the email", blank=True, help_text="Empty: made from the HTML."
+    )
     sms_content = models.TextField(blank=True)
     target_all = models.BooleanField(
         "everyone", default=False, help_text="Write to the whole list."

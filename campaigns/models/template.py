@@ -13,6 +13,9 @@ class MessageTemplate(models.Model):
     name = models.CharField(max_length=120, unique=True)
     subject = models.CharField(max_length=250, blank=True)
     email_content = models.TextField("email", blank=True)
+    email_text = models.TextField(
+        "plain text of the email", blank=True, help_text="Empty: made from the HTML."
+    )
     sms_content = models.TextField("text message", blank=True)
     offer_title = models.CharField("what they get", max_length=200, blank=True)
     offer_value = models.CharField("in short", max_length=40, blank=True)
