@@ -1,6 +1,7 @@
 """Who a campaign reaches: the queryset, its counts, and freezing it into deliveries (D-2, S-4)."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from django.db.models import (
 from campaigns.frequency import exclusion_from, had_enough
 from campaigns.models import Campaign, Delivery, Pace
 from config.clock import database_now
-from customers.models import Customer, CustomerQuerySet, CustomerTag
+from customers.models import Customer, CustomerQuerySet, CustomerTag, Segment
 from customers.reachability import exclusion_code
 from customers.segments import ALL
 
@@ -71,6 +72,16 @@ class AudienceCounts:
 def audience_of(campaign: Campaign) -> CustomerQuerySet:
     """Return the distinct customers a campaign targets, after segment exclusions."""
     return _targeted(campaign).not_in_segments(campaign.excluded_segments.all())
+
+
+def audience_in(
+    *, everyone: bool, segments: Collection[int], excluded: Collection[int]
+) -> CustomerQuerySet:
+    """Return the distinct customers of an audience that may not be saved; segments by their ids."""
+    customers: CustomerQuerySet = Customer.objects.alive()
+    if not everyone:
+        customers = customers.in_segments(Segment.objects.filter(pk__in=segments))
+    return customers.not_in_segments(Segment.objects.filter(pk__in=excluded))
 
 
 def _targeted(campaign: Campaign) -> CustomerQuerySet:

@@ -21,6 +21,7 @@ from unfold.widgets import (
 
 from campaigns.content.templates import CONTENT_FIELDS, examine_template
 from campaigns.models import Campaign
+from campaigns.stale_form import RemembersWhatWasLoaded
 from campaigns.time_fields import WallTimeField
 from customers.models import Segment
 from customers.segments import ALL
@@ -104,7 +105,7 @@ class AudienceForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
 
-class CampaignForm(AudienceForm):
+class CampaignForm(RemembersWhatWasLoaded, AudienceForm):
     """A draft: its message, audience, coupon and rates."""
 
     offer_title = forms.CharField(
@@ -164,10 +165,15 @@ class CampaignForm(AudienceForm):
 
     class Meta(AudienceForm.Meta):
         fields = (*COLUMNS, *AUDIENCE_FIELDS)
-        labels: ClassVar[dict[str, str]] = {"email_content": "Email", "sms_content": "Text message"}
+        labels: ClassVar[dict[str, str]] = {
+            "email_content": "Email",
+            "email_text": "Plain text",
+            "sms_content": "Text message",
+        }
         help_texts: ClassVar[dict[str, str]] = {
             "subject": "Placeholders work here too.",
             "email_content": "HTML with placeholders. Leave it empty to send texts only.",
+            "email_text": "For mail programs without HTML. Empty: made from the email.",
             "sms_content": "Leave it empty to send emails only.",
         }
         widgets: ClassVar[dict[str, Any]] = {
@@ -175,7 +181,8 @@ class CampaignForm(AudienceForm):
             "email_content": UnfoldAdminTextareaWidget(
                 attrs={"class": "hb-editor", "rows": 28, "spellcheck": "false"}
             ),
-            "sms_content": UnfoldAdminTextareaWidget(attrs={"class": "hb-editor", "rows": 4}),
+            "email_text": UnfoldAdminTextareaWidget(attrs={"class": "hb-editor", "rows": 18}),
+            "sms_content": UnfoldAdminTextareaWidget(attrs={"class": "hb-editor", "rows": 6}),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -14,7 +14,7 @@ from campaigns.delivery.prepare import compiled_messages, tags_by_customer
 from campaigns.models import Campaign
 from customers.models import Customer
 from customers.unsubscribe import preferences_url
-from qrcodes.issue_codes import sample_code
+from qrcodes.issue_codes import IssuedCode, sample_code
 from qrcodes.models import Offer
 
 # What a sample person cannot have of their own: everything but themselves.
@@ -38,20 +38,29 @@ def preview_campaign(*, campaign: Campaign, customer: Customer | None = None) ->
     template does not fill in.
     """
     compiled = compiled_messages(campaign)
-    context = _context_for(campaign, customer)
+    offer = Offer.objects.filter(campaign_id=campaign.pk).first()
+    code = None
+    if campaign.has_qr_code and offer is not None:
+        code = sample_code(offer=offer, expiration_days=campaign.qr_expiration_days)
+    context = context_of(campaign=campaign, offer=offer, code=code, customer=customer)
     pictures = preview_pictures(email_content=campaign.email_content, campaign=campaign)
     has_email = campaign.email_content.strip()
     email = compiled.render_email(context, pictures=pictures) if has_email else None
     return Preview(
         subject=email.subject if email else "",
-        html=_with_own_images(email, context) if email else "",
+        html=with_own_images(email, context) if email else "",
         text=email.text if email else "",
         sms=compiled.render_sms(context) if campaign.sms_content.strip() else "",
     )
 
 
 def preview_content(
-    *, subject: str, email_content: str, sms_content: str, offer: Mapping[str, str]
+    *,
+    subject: str,
+    email_content: str,
+    sms_content: str,
+    offer: Mapping[str, str],
+    email_text: str = "",
 ) -> Preview:
     """Return both messages of no campaign yet, filled in for a sample person.
 
@@ -59,7 +68,10 @@ def preview_content(
     the pictures that the email names. Raises DomainError when a template does not fill in.
     """
     compiled = compile_campaign(
-        subject=subject, email_content=email_content, sms_content=sms_content
+        subject=subject,
+        email_content=email_content,
+        sms_content=sms_content,
+        email_text=email_text,
     )
     context = sample_context()
     context["offer"] = {**dict.fromkeys(context["offer"], ""), **offer}
@@ -67,17 +79,24 @@ def preview_content(
     email = compiled.render_email(context, pictures=pictures) if email_content.strip() else None
     return Preview(
         subject=email.subject if email else "",
-        html=_with_own_images(email, context) if email else "",
+        html=with_own_images(email, context) if email else "",
         text=email.text if email else "",
         sms=compiled.render_sms(context) if sms_content.strip() else "",
     )
 
 
-def _context_for(campaign: Campaign, customer: Customer | None) -> dict[str, Any]:
-    offer = Offer.objects.filter(campaign_id=campaign.pk).first()
-    code = None
-    if campaign.has_qr_code and offer is not None:
-        code = sample_code(offer=offer, expiration_days=campaign.qr_expiration_days)
+def context_of(
+    *,
+    campaign: Campaign,
+    offer: Offer | None,
+    code: IssuedCode | None,
+    customer: Customer | None,
+    blank: bool = False,
+) -> dict[str, Any]:
+    """Return the values of a preview for ``customer``, or for a sample person.
+
+    Of a ``blank`` sample person little is known. Campaign and offer need not be saved.
+    """
     if customer is None:
         link = f"{settings.PUBLIC_BASE_URL}/u/sample"
         own = build_context(
@@ -90,7 +109,7 @@ def _context_for(campaign: Campaign, customer: Customer | None) -> dict[str, Any
             preferences_url=link,
             needed=NOT_PERSONAL,
         )
-        return {**own, "customer": sample_context()["customer"]}
+        return {**own, "customer": sample_context(blank=blank)["customer"]}
     preferences = preferences_url(customer.pk, source="preview")
     return build_context(
         customer=customer,
@@ -103,7 +122,7 @@ def _context_for(campaign: Campaign, customer: Customer | None) -> dict[str, Any
     )
 
 
-def _with_own_images(email: RenderedEmail, context: Mapping[str, Any]) -> str:
+def with_own_images(email: RenderedEmail, context: Mapping[str, Any]) -> str:
     """Put the images into the HTML: a preview has no parts, and the sample code no address."""
     html = email.html
     for image in email.images:

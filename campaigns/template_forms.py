@@ -8,14 +8,16 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from campaigns.forms import CampaignForm, add_content_errors
 from campaigns.models import MessageTemplate
 from campaigns.save_template import FIELDS, LONGEST_NAME
+from campaigns.stale_form import RemembersWhatWasLoaded
 
 
-class MessageTemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+class MessageTemplateForm(RemembersWhatWasLoaded, forms.ModelForm):  # type: ignore[type-arg]
     """A template: what it says, and the coupon that it suggests."""
 
     class Meta:
         model = MessageTemplate
         fields = FIELDS
+        labels = CampaignForm.Meta.labels
         help_texts: ClassVar[dict[str, str]] = {
             **CampaignForm.Meta.help_texts,
             "offer_title": "The headline of the coupon. Every campaign can still change it.",
@@ -29,6 +31,7 @@ class MessageTemplateForm(forms.ModelForm):  # type: ignore[type-arg]
             "name": UnfoldAdminTextInputWidget,
             "subject": UnfoldAdminTextInputWidget,
             "email_content": CampaignForm.Meta.widgets["email_content"],
+            "email_text": CampaignForm.Meta.widgets["email_text"],
             "sms_content": CampaignForm.Meta.widgets["sms_content"],
             "offer_title": UnfoldAdminTextInputWidget,
             "offer_value": UnfoldAdminTextInputWidget,

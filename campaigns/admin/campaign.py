@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import connection
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter
 
 from campaigns.admin import (
+    editor,
     gallery,
     live,
     moves,
@@ -25,7 +27,6 @@ from campaigns.admin import (
 from campaigns.admin.columns import CampaignColumns
 from campaigns.admin.page import SEND, back_to, rights, signed_in
 from campaigns.check_campaign import check_campaign
-from campaigns.content.placeholders import PLACEHOLDERS
 from campaigns.create_campaign import create_campaign
 from campaigns.delete_campaign import delete_draft
 from campaigns.forms import CampaignForm, RunningCampaignForm
@@ -34,7 +35,7 @@ from campaigns.update_campaign import update_campaign
 from config.errors import DomainError
 from qrcodes.models import Offer
 
-MESSAGE = ("Message", {"fields": ("name", "subject", "email_content", "sms_content")})
+MESSAGE = ("Message", {"fields": ("name", "subject", "email_content", "email_text", "sms_content")})
 AUDIENCE = ("Audience", {"fields": ("target_all", "target_segments", "excluded_segments")})
 COUPON = (
     "Coupon",
@@ -112,7 +113,13 @@ class CampaignAdmin(CampaignColumns):
             for name, view in pages
         ]
         poll = path("live/", self.admin_site.admin_view(live.poll), name="campaigns_campaign_live")
-        return [poll, *gallery.urls(self.admin_site), *own, *super().get_urls()]
+        return [
+            poll,
+            *gallery.urls(self.admin_site),
+            *editor.urls(self.admin_site),
+            *own,
+            *super().get_urls(),
+        ]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -169,6 +176,16 @@ class CampaignAdmin(CampaignColumns):
         state = "" if offer.state == Offer.State.OPEN else f" ({offer.get_state_display().lower()})"
         return f"{offer.title}, {uses}, for {days} day{'s' * (days != 1)}{state}"
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Campaign | None:
+        """Lock a draft that is being saved: the form compares it with what it was loaded with."""
+        found: Campaign | None = super().get_object(request, object_id, from_field)
+        saves_draft = found and found.is_draft and "email_content" in request.POST
+        if saves_draft and connection.in_atomic_block:
+            return Campaign.objects.select_for_update().filter(pk=object_id).first()
+        return found
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -177,7 +194,10 @@ class CampaignAdmin(CampaignColumns):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         campaign = self.get_object(request, object_id) if object_id else None
-        context: dict[str, Any] = {"placeholders": PLACEHOLDERS, "may": rights(request)}
+        context: dict[str, Any] = {"may": rights(request)}
+        if self._edits(request, campaign) and (campaign is None or campaign.is_draft):
+            pk = campaign.pk if campaign else None
+            context["editor"] = editor.editor_context(request, kind="campaign", pk=pk)
         if campaign is not None:
             context["panel"] = live.panel_context(request, campaign)
             context["series_panel"] = series_panel.panel_on(request, campaign)

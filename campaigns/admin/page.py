@@ -28,6 +28,8 @@ ADD_SERIES = "campaigns.add_series"
 CHANGE_SERIES = "campaigns.change_series"
 VIEW_TEMPLATES = "campaigns.view_messagetemplate"
 ADD_TEMPLATES = "campaigns.add_messagetemplate"
+CHANGE_TEMPLATES = "campaigns.change_messagetemplate"
+VIEW_CUSTOMERS = "customers.view_customer"
 
 CampaignView = Callable[..., HttpResponseBase]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -12,9 +13,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.admin import ModelAdmin
 
+from campaigns.admin.editor import editor_context
 from campaigns.admin.gallery import message_page
 from campaigns.admin.page import ADD, VIEW_TEMPLATES, signed_in
-from campaigns.content.placeholders import PLACEHOLDERS
 from campaigns.models import MessageTemplate
 from campaigns.save_template import save_template
 from campaigns.template_forms import MessageTemplateForm
@@ -26,7 +27,7 @@ class MessageTemplateAdmin(ModelAdmin):
     form = MessageTemplateForm
     change_form_template = "admin/campaigns/messagetemplate/change_form.html"
     fieldsets = (
-        ("Message", {"fields": ("name", "subject", "email_content", "sms_content")}),
+        ("Message", {"fields": ("name", "subject", "email_content", "email_text", "sms_content")}),
         (
             "Coupon that it suggests",
             {"fields": (("offer_title", "offer_value"), "offer_terms")},
@@ -59,7 +60,7 @@ class MessageTemplateAdmin(ModelAdmin):
         is_list = request.resolver_match and request.resolver_match.url_name == (
             "campaigns_messagetemplate_changelist"
         )
-        return found.defer("email_content", "sms_content") if is_list else found
+        return found.defer("email_content", "email_text", "sms_content") if is_list else found
 
     @admin.display(description="Looks like")
     def thumbnail(self, template: MessageTemplate) -> SafeString:
@@ -70,6 +71,15 @@ class MessageTemplateAdmin(ModelAdmin):
             template.name,
         )
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> MessageTemplate | None:
+        """Lock what is being saved: the form compares it with what it was loaded with."""
+        found: MessageTemplate | None = super().get_object(request, object_id, from_field)
+        if found and request.method == "POST" and connection.in_atomic_block:
+            return MessageTemplate.objects.select_for_update().filter(pk=found.pk).first()
+        return found
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -77,7 +87,11 @@ class MessageTemplateAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context = {"placeholders": PLACEHOLDERS, "may_start": request.user.has_perm(ADD)}
+        context: dict[str, Any] = {"may_start": request.user.has_perm(ADD)}
+        may_write = self.has_change_permission if object_id else self.has_add_permission
+        if may_write(request):
+            pk = int(object_id) if object_id and object_id.isdigit() else None
+            context["editor"] = editor_context(request, kind="template", pk=pk)
         try:
             response: HttpResponse = super().changeform_view(
                 request, object_id, form_url, {**context, **(extra_context or {})}

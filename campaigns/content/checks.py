@@ -144,7 +144,7 @@ def _empty(code: str, field: str, what: str) -> Problem:
 
 
 def _check_text_part(sample: _Sample) -> Iterator[Problem]:
-    """A picture cannot be in it, so the coupon is reached by its address or its letters."""
+    """Look for the coupon’s address or letters: a picture cannot be in a text."""
     text = sample.email.text if sample.email else ""
     if not any(str(sample.context[name]) in text for name in ("coupon_url", "short_code")):
         yield Problem(

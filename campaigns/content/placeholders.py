@@ -316,6 +316,13 @@ def _sample_png(payload: str) -> bytes:
     return qr_png(payload)
 
 
+def stand_in_code(*, expiration_days: int) -> IssuedCode:
+    """Return the same code each time, of campaign 0, which does not exist: no till takes it."""
+    png = _sample_png(qr_payload(SAMPLE_TOKEN))
+    row = QRCode(token=SAMPLE_TOKEN, expires_at=expiry_of(datetime.now(UTC), expiration_days))
+    return IssuedCode(row, png, base64.b64encode(png).decode())
+
+
 def _sample_facts(*, with_qr: bool, blank: bool = False) -> Facts:
     customer = Customer()
     if not blank:
@@ -323,12 +330,7 @@ def _sample_facts(*, with_qr: bool, blank: bool = False) -> Facts:
         customer.attributes = {"favourite_pizza": "Margherita", "points": 120}
     customer.set_email("ada@example.com")
     customer.set_phone("+12025550123")
-    code = None
-    if with_qr:
-        # Campaign 0 does not exist, so no till takes this code.
-        png = _sample_png(qr_payload(SAMPLE_TOKEN))
-        row = QRCode(token=SAMPLE_TOKEN, expires_at=expiry_of(datetime.now(UTC), 30))
-        code = IssuedCode(row, png, base64.b64encode(png).decode())
+    code = stand_in_code(expiration_days=30) if with_qr else None
     link = f"{settings.PUBLIC_BASE_URL}/u/sample"
     return Facts(
         customer=customer,
