@@ -51,6 +51,14 @@ class RemembersWhatWasLoaded(forms.Form):
             return str(self.data.get(LOADED, ""))
         return json.dumps(self._current(), separators=(",", ":"))
 
+    @property
+    def kept_sentence(self) -> str:
+        """What to say about a colleague's changes that were kept; empty when there are none."""
+        if not self.kept:
+            return ""
+        names = _listed([str(self[name].label) for name in self.kept])
+        return f"Meanwhile somebody else changed {names}: their version is kept."
+
     @cached_property
     def changed_data(self) -> list[str]:
         """The names of the fields this person changed."""

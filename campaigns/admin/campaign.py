@@ -216,6 +216,8 @@ class CampaignAdmin(CampaignColumns):
         """Hand what was changed to a use case: a loaded row is never saved whole."""
         if change:
             update_campaign(campaign_id=obj.pk, **form.changes())
+            if sentence := getattr(form, "kept_sentence", ""):
+                messages.info(request, sentence)
             return
         obj.pk = create_campaign(**form.content(), user=signed_in(request)).pk
         obj._state.adding = False

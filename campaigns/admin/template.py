@@ -110,6 +110,8 @@ class MessageTemplateAdmin(ModelAdmin):
             user=signed_in(request),
             template_id=obj.pk if change else None,
         )
+        if form.kept_sentence:
+            messages.info(request, form.kept_sentence)
         obj.pk = saved.pk
         obj._state.adding = False
 
