@@ -125,8 +125,7 @@ def test_a_draft_is_written_looked_at_and_sent_through_the_confirm_page(
     page.get_by_role("link", name="Blank").click()
     page.fill("#id_name", "Pizza week")
     page.fill("#id_subject", "20% off, {{ customer.first_name }}")
-    page.fill(
-        "#id_email_content",
+    page.locator(".hb-code .cm-content").fill(
         "<p>Hello {{ customer.first_name }}</p>{% if qr_code_base64 %}"
         '<img alt="" src="data:image/png;base64,{{ qr_code_base64 }}">{% endif %}'
         '<p><a href="{{ unsubscribe_url }}">Unsubscribe</a></p>',
@@ -135,6 +134,7 @@ def test_a_draft_is_written_looked_at_and_sent_through_the_confirm_page(
     page.locator("#id_target_all").check(force=True)
     expect(page.locator(".field-target_segments")).to_be_hidden()
     page.fill("#id_offer_title", "20% off every pizza")
+    expect(page.frame_locator("[data-stage] iframe").get_by_text("Hello Ada")).to_be_visible()
     page.get_by_role("button", name="Save and preview").click()
 
     frame = page.frame_locator("iframe")

@@ -176,7 +176,7 @@
   }
 
   function setStatus(sentence, isTrouble = false) {
-    const line = find("[data-status]");
+    const line = find("[data-preview-status]");
     line.textContent = sentence;
     line.classList.toggle("hb-trouble", isTrouble);
     studio.dataset.upToDate = String(!isTrouble);
