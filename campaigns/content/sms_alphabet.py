@@ -55,10 +55,10 @@ def explain_character(character: str) -> DearCharacter:
     name = _name_of(character)
     replacement = REPLACEMENTS.get(character)
     if replacement is not None:
-        written = f"“{replacement}”" if replacement.strip() else "a plain space"
-        advice = f"write {written}" if replacement else "take it out"
+        written = replacement if replacement.strip() else "a plain space"
+        advice = f"write {written} instead" if replacement else "take it out"
     elif (plain := _without_accent(character)) is not None:
-        advice = f"write “{plain}”, or leave it and pay"
+        advice = f"write {plain} instead, or leave it and pay"
     else:
         advice = "take it out, or leave it and pay"
     return DearCharacter(character, name, replacement, advice)

@@ -98,6 +98,8 @@
     studio.dataset.showing = name;
     const buttons = studio.querySelectorAll("[data-pane]");
     press(buttons, [...buttons].find((button) => button.dataset.pane === name));
+    // The other pane is shorter or longer: begin at its top.
+    if (studio.getBoundingClientRect().top < 0 && buttons[0].offsetParent) studio.scrollIntoView();
   }
 
   function openPart(name) {
@@ -255,7 +257,9 @@
     note.textContent = isEmpty
       ? "This campaign sends no email: write one beside this."
       : "This is the email before its last error. Mend the error to see it as it is now.";
-    find("[data-stage]").classList.toggle("hb-outdated", !email && !isEmpty);
+    for (const each of ["[data-stage]", "[data-text]"]) {
+      find(each).classList.toggle("hb-outdated", !email && !isEmpty);
+    }
     find("[data-stage]").hidden = isEmpty;
     find("[data-inbox]").hidden = !email;
     if (email) {
