@@ -17,7 +17,8 @@ EMAIL = (
     "<!DOCTYPE html>\n<html><head>\n"
     '<meta name="color-scheme" content="light dark">\n'
     "<style>p { color: rgb(1, 1, 1) } @media (prefers-color-scheme: dark) "
-    "{ p { color: rgb(2, 2, 2) !important } } @media (max-width: 480px) { p { font-size: 31px } }</style>\n"
+    "{ p { color: rgb(2, 2, 2) !important } } "
+    "@media (max-width: 480px) { p { font-size: 31px } }</style>\n"
     "</head><body>\n"
     '<div style="display:none">A word before the body</div>\n'
     "<p>Hello {{ customer.first_name|default('there') }}</p>\n"
