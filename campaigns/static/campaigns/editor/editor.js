@@ -44,6 +44,7 @@
         attributes: {
           "aria-label": "Email, HTML source. Press Escape, then Tab, to leave.",
           spellcheck: "false",
+          tabindex: "0",
         },
         placeholders: settings.placeholders,
         onChange(text) {
