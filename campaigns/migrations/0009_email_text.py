@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0007_message_template'),
+        ('campaigns', '0008_image'),
     ]
 
     operations = [

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('campaigns', '0007_message_template'),
+        ('campaigns', '0009_email_text'),
         ('contenttypes', '0002_remove_content_type_name'),
         ('customers', '0003_lean_unique_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -22,7 +22,7 @@ def settle_old_tests(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0007_message_template"),
+        ("campaigns", "0010_series"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

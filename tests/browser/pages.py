@@ -169,9 +169,7 @@ PAGES: list[OurPage] = [
         pk=lambda world: world.image,
     ),
     OurPage("admin:campaigns_image_changelist", query="?q=nothing+like+it"),
-    *_model(
-        "campaigns_image", "changelist", "change", pk=lambda world: world.image, who="analyst"
-    ),
+    *_model("campaigns_image", "changelist", "change", pk=lambda world: world.image, who="analyst"),
     # Deliveries
     OurPage("admin:campaigns_delivery_changelist"),
     OurPage(
