@@ -128,6 +128,8 @@ def world(settings, tmp_path) -> World:
     return make_world()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_page_can_be_used_by_everybody(browser, live_server, world) -> None:
     visitor = Visitor(browser, live_server.url, world)
     found: dict[str, list[str]] = {}
