@@ -31,6 +31,7 @@ class ImageAdmin(ModelAdmin):
     search_fields = ("name", "alt")
     search_help_text = "Search by name or by what it shows"
     list_per_page = 48
+    empty_note = "Upload your logo or a photo once, and show it in any email by its name."
     list_fullwidth = True
     warn_unsaved_form = True
     actions = None
