@@ -18,9 +18,10 @@ from analytics.figures import (
 )
 from campaigns.check_campaign import sender_problem
 from campaigns.live import LiveState, live_states
-from campaigns.models import Campaign, Delivery, TestSend
+from campaigns.models import Campaign, Delivery, Series, TestSend
 from campaigns.notices import TELL, Severity
 from campaigns.series.notices import awaits_decision
+from campaigns.series.upcoming import UpcomingRun, upcoming_runs
 from campaigns.standstill import engine_notices, notices_for
 from campaigns.webhooks.health import find_webhook_problem
 from customers.models import Customer
@@ -76,15 +77,16 @@ def running_campaigns() -> list[LiveState]:
     return live_states(Campaign.objects.filter(status__in=RUNNING)[:MOST_CAMPAIGNS])
 
 
-def upcoming_campaigns() -> list[Campaign]:
-    """Return the campaigns that start by themselves, the next one first."""
-    scheduled = Campaign.objects.filter(status=Status.SCHEDULED)
-    return list(scheduled.order_by("scheduled_for", "pk")[:MOST_CAMPAIGNS])
+def upcoming_campaigns() -> list[UpcomingRun]:
+    """Return what starts by itself, scheduled or as the run of a series, the next one first."""
+    return upcoming_runs(MOST_CAMPAIGNS)
 
 
 def latest_drafts() -> list[Campaign]:
-    """Return the drafts with who began them, newest first."""
-    drafts = Campaign.objects.filter(status=Status.DRAFT).select_related("created_by")
+    """Return the drafts with who began them, newest first; not those that a series sends."""
+    originals = Series.objects.living().values("original")
+    drafts = Campaign.objects.filter(status=Status.DRAFT).exclude(pk__in=originals)
+    drafts = drafts.select_related("created_by")
     return list(drafts[:MOST_CAMPAIGNS])
 
 

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.dashboard import open_decisions
+from analytics.dashboard import latest_drafts, open_decisions, upcoming_campaigns
 from campaigns.health import BEAT, SWEEPER, beat_heart, check_campaigns
 from campaigns.lifecycle import schedule_campaign
 from campaigns.models import Campaign, Heartbeat, Series
@@ -17,6 +17,7 @@ from campaigns.series.upcoming import upcoming_runs
 from campaigns.standstill import notices_for
 from config.clock import database_now
 from customers.models import Customer
+from tests.campaigns.admin.conftest import signed_in
 from tests.campaigns.series.repeating import draft, series_of, set_due
 from tests.factories import CampaignFactory
 
@@ -125,6 +126,15 @@ def test_what_comes_next_is_in_order_scheduled_campaigns_and_every_run() -> None
     assert [run.at for run in upcoming] == sorted(run.at for run in upcoming)
     assert (upcoming[0].campaign, upcoming[0].series) == (weekly.original, weekly)
     assert (upcoming[2].campaign, upcoming[2].series, upcoming[2].at) == (scheduled, None, at)
+
+
+def test_home_shows_the_next_runs_and_no_original_among_the_drafts() -> None:
+    series = series_of(name="Daily", weekdays=range(1, 8))
+    plain = CampaignFactory(name="Plain")
+    assert {run.series for run in upcoming_campaigns()} == {series}
+    assert latest_drafts() == [plain]
+    html = signed_in("Marketing").get("/admin/").content.decode()
+    assert html.count(">Daily</a>") == 6
 
 
 def test_what_comes_next_takes_a_fixed_number_of_queries(django_assert_max_num_queries) -> None:
