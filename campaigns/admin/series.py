@@ -35,7 +35,10 @@ SeriesView = Callable[..., HttpResponseBase]
 
 @admin.register(Series)
 class SeriesAdmin(ModelAdmin):
-    change_list_template = "admin/campaigns/series/change_list.html"
+    empty_note = (
+        "A series sends a campaign again every week or every month. Open a campaign and press "
+        "“Repeat…”."
+    )
     list_display = ("name", "rule", "next_run", "last_run", "state_label")
     list_per_page = 50
     list_fullwidth = True
