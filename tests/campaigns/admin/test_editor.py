@@ -345,8 +345,9 @@ def test_the_longest_is_looked_for_in_the_whole_audience(marketing, campaign, mo
 
     monkeypatch.setattr("campaigns.longest_text.MOST_LOOKED_AT", 3)
     monkeypatch.setattr("campaigns.longest_text.LONGEST_NAMES", 1)
-    for _ in range(6):
+    for _ in range(5):
         CustomerFactory(first_name="Bo", last_name="")
+    longest = CustomerFactory(first_name="Maximiliana" * 10, last_name="")
     answer = marketing.post(LONGEST, post).json()
     assert answer["customer"] == longest.pk
     assert answer["sentence"].startswith(

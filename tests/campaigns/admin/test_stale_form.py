@@ -178,6 +178,17 @@ def test_what_was_typed_is_kept_when_something_is_wrong(marketing, campaign) -> 
     assert loaded_in(response) == post["loaded"]
 
 
+def test_an_error_on_the_way_does_not_make_the_colleagues_change_mine(marketing, campaign) -> None:
+    post = opened(marketing, campaign, name="")
+    Campaign.objects.filter(pk=campaign.pk).update(sms_content="Theirs")
+    response = marketing.post(url_of(campaign), post)
+    assert response.status_code == 200
+    again = {**post, "name": "Mine", "loaded": loaded_in(response)}
+    assert marketing.post(url_of(campaign), again).status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.sms_content) == ("Mine", "Theirs")
+
+
 @pytest.mark.parametrize("loaded", ["", "nonsense", "[1]", '{"subject": 3}', "x" * 4_000])
 def test_a_form_without_its_memory_is_saved_as_before(marketing, campaign, loaded) -> None:
     post = {**opened(marketing, campaign, name="Mine"), "loaded": loaded}
