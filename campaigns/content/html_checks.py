@@ -84,6 +84,7 @@ def check_html(
                 "its place.",
                 written,
                 address,
+                blocking=False,
             )
     for tag in tags:
         yield from _check_pictures(tag, written)
@@ -212,7 +213,7 @@ def _value(tag: Token, name: str) -> str | None:
 def _is_link(address: str) -> bool:
     """Tell whether a link leads somewhere: to a place in the email, an address, a program."""
     if address.startswith("#"):
-        return len(address) > 1
+        return True
     if address.lower().startswith(("http:", "https:")):
         return _is_ours(address) or _is_public(_host_of(address))
     return bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:.", address))
@@ -221,7 +222,7 @@ def _is_link(address: str) -> bool:
 def _is_placeholder(address: str) -> bool:
     """Tell whether a link is what authors of templates write where nothing is known yet."""
     host = _host_of(address).removeprefix("www.")
-    return host in _EXAMPLES and not _is_ours(address)
+    return address == "#" or (host in _EXAMPLES and not _is_ours(address))
 
 
 def _is_ours(address: str) -> bool:

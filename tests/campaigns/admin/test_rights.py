@@ -226,7 +226,7 @@ def test_every_link_of_the_sidebar_opens(db) -> None:
     boss = signed_in(is_superuser=True)
     groups = boss.get("/admin/").context["sidebar_navigation"]
     links = [item["link"] for group in groups for item in group["items"]]
-    assert len(links) == 16
+    assert len(links) == 17
     for link in links:
         assert boss.get(link).status_code == 200, link
 

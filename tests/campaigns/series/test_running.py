@@ -176,7 +176,7 @@ def test_a_run_whose_check_fails_is_kept_as_a_draft_and_the_next_goes_on(at, ser
     assert run_due_series() == 1
     run = series.runs.get()
     assert run.status == "draft"
-    assert "Nobody in this audience can be reached" in run.status_reason
+    assert "Nobody is in this audience" in run.status_reason
     series.refresh_from_db()
     assert series.trouble == "not_sent"
     assert series.last_error.startswith("The run of Monday, 30 November 2026 was not sent: Nobody")

@@ -95,7 +95,7 @@ def test_a_run_that_was_not_sent_waits_for_somebody_until_it_is_mended() -> None
     assert ("series_not_sent", "calm") in keys_of(series.original)
     (decision,) = open_decisions()  # once, not at the original too
     assert decision.campaign == run
-    assert "Nobody in this audience can be reached" in decision.sentence
+    assert "Nobody is in this audience" in decision.sentence
     run.delete()
     assert open_decisions() == []
 
