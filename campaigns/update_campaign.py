@@ -1,6 +1,7 @@
 """Changes a campaign: all of it while it is a draft, name and rates afterwards (M-3)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -59,8 +60,12 @@ def update_campaign(
             campaign.excluded_segments.set(find_segments(excluded_segments))
         if offer:
             update_offer(campaign_id=campaign_id, **offer)
-    if columns.keys() & RATES:
-        # The smoothing thinks in the old rate's intervals; the ring still holds the limit.
-        # After the commit, because senders lock paces before their campaign.
-        Pace.objects.filter(campaign_id=campaign_id).update(tat=0)
+        if columns.keys() & RATES:
+            # After the outermost commit, because senders lock paces before their campaign.
+            transaction.on_commit(partial(_forget_smoothing, campaign_id))
     return campaign
+
+
+def _forget_smoothing(campaign_id: int) -> None:
+    """Start the smoothing anew: it thinks in the old rate's intervals; the ring holds the limit."""
+    Pace.objects.filter(campaign_id=campaign_id).update(tat=0)
