@@ -5,20 +5,24 @@ Only the states that matter here: no scripts, no foreign elements. ``html_limits
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 _SPACE = r"[\t\n\f\r ]"
 _NEXT = re.compile(r"<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-zA-Z]))|(?P<tag>/?[a-zA-Z]))")
 _COMMENT_END = re.compile(r"--!?>")
-_NAME = re.compile(r"[^\t\n\f\r />]+")
-_ATTRIBUTE = re.compile(
+_ATTRIBUTE = (
     rf"(?:{_SPACE}|/)*+(?P<name>[^\t\n\f\r />][^\t\n\f\r />=]*+)"
     rf"(?:{_SPACE}*+={_SPACE}*+"
-    r"(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'|(?P<open>[\"'])"
-    r"|(?P<bare>[^\t\n\f\r \"'>][^\t\n\f\r >]*+)|(?=>)))?"
+    r"(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'"
+    r"|(?P<bare>[^\t\n\f\r \"'>][^\t\n\f\r >]*+)|(?=>))"
+    # A quotation mark that nothing closes swallows the rest of the document.
+    rf"|(?!{_SPACE}*+={_SPACE}*+[\"']))"
 )
-_TAG_END = re.compile(rf"(?:{_SPACE}|/)*+>")
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
+# Without its groups: Python 3.11 loses those that are repeated possessively.
+_SKIPPED = re.sub(r"\?P<\w+>", "?:", _ATTRIBUTE)
+_TAG = re.compile(rf"</?([a-zA-Z][^\t\n\f\r />]*+)(?:{_SKIPPED})*+(?:{_SPACE}|/)*+>")
 # Their content is text up to their own end tag.
 TEXT_ONLY = frozenset(
     {"style", "title", "script", "textarea", "xmp", "iframe", "noembed", "noframes"}
@@ -34,8 +38,7 @@ class Kind(Enum):
     COMMENT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of HTML.
 
     ``name`` is a tag's name in lower case; ``text`` the raw text of a text or a comment, entities
@@ -59,6 +62,8 @@ def tokenize(html: str) -> Iterator[Token]:
     A tag that the document ends in the middle of is dropped, as browsers do.
     """
     position = 0
+    # Most tags of a newsletter are written many times.
+    read: dict[str, tuple[Kind, str, tuple[tuple[str, str], ...]]] = {}
     while found := _NEXT.search(html, position):
         if found.start() > position:
             yield Token(Kind.TEXT, position, text=html[position : found.start()])
@@ -70,12 +75,17 @@ def tokenize(html: str) -> Iterator[Token]:
             position = len(html) if end < 0 else end + 1
             yield Token(Kind.COMMENT, found.start(), text=html[found.start() : position])
         else:
-            tag, position = _read_tag(html, found.start())
+            tag = _TAG.match(html, found.start())
             if tag is None:
                 return
-            yield tag
-            if tag.kind is Kind.START and tag.name in TEXT_ONLY:
-                closing = re.compile(rf"</{tag.name}(?=[\t\n\f\r />])", re.IGNORECASE).search(
+            position = tag.end()
+            known = read.get(tag[0])
+            if known is None:
+                known = read[tag[0]] = _read_tag(tag)
+            kind, name, attributes = known
+            yield Token(kind, found.start(), name, "", attributes)
+            if kind is Kind.START and name in TEXT_ONLY:
+                closing = re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE).search(
                     html, position
                 )
                 stop = closing.start() if closing else len(html)
@@ -96,20 +106,9 @@ def _read_comment(html: str, start: int) -> tuple[Token, int]:
     return Token(Kind.COMMENT, start, text=text), end.end() if end else len(html)
 
 
-def _read_tag(html: str, start: int) -> tuple[Token | None, int]:
-    closing = html.startswith("</", start)
-    name = _NAME.match(html, start + 1 + closing)
-    if name is None:
-        raise AssertionError("a tag begins with a letter")
-    attributes = []
-    position = name.end()
-    while not (end := _TAG_END.match(html, position)):
-        found = _ATTRIBUTE.match(html, position)
-        if not found or found["open"]:
-            return None, len(html)
-        value = found["double"] or found["single"] or found["bare"] or ""
-        attributes.append((found["name"].lower(), value))
-        position = found.end()
-    kind = Kind.END if closing else Kind.START
-    token = Token(kind, start, name=name[0].lower(), attributes=tuple(attributes))
-    return token, end.end()
+def _read_tag(tag: re.Match[str]) -> tuple[Kind, str, tuple[tuple[str, str], ...]]:
+    attributes = tuple(
+        (name.lower(), double or single or bare)
+        for name, double, single, bare in _ATTRIBUTES.findall(tag[0], tag.end(1) - tag.start())
+    )
+    return Kind.END if tag[0].startswith("</") else Kind.START, tag[1].lower(), attributes

@@ -1,5 +1,6 @@
 """One template: checked, compiled, and run within a bound on what it writes."""
 
+import functools
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -66,7 +67,12 @@ def examine_template(source: str, *, field: str) -> Examined:
     source = clean_source(source)
     examined = examine(source, field=field, sandbox=sandbox_for(field))
     if field == "email_content" and not examined.errors:
-        examined.errors.extend(_examine_html(source))
+        refused = _refusal_of(source)
+        if refused is not None:
+            message, line = refused
+            examined.errors.append(
+                ContentError("template_refused", message, field=field, line=line)
+            )
     if examined.images:
         examined.errors.extend(_unknown_images(examined.images, field))
     return examined
@@ -82,8 +88,10 @@ def _unknown_images(images: Mapping[str, int], field: str) -> Iterator[ContentEr
         yield unknown_image(name, near, field=field, line=images[name])
 
 
-def _examine_html(source: str) -> Iterator[ContentError]:
-    """Yield what is wrong with the HTML whatever the conditions in it say, with the exact line."""
+# One check asks several times about the same source.
+@functools.lru_cache(maxsize=4)
+def _refusal_of(source: str) -> tuple[str, int | None] | None:
+    """Return what is wrong with the HTML whatever the conditions in it say, and the exact line."""
     starts, lines = [0], [1]
     pieces: list[str] = []
     length = slots = 0
@@ -101,11 +109,12 @@ def _examine_html(source: str) -> Iterator[ContentError]:
         check_tags(tokens)
         check_slots(tokens)
     except HtmlRefused as refused:
-        place = None
-        if refused.position is not None:
-            block = bisect_right(starts, refused.position) - 1
-            place = lines[block] + outline.count("\n", starts[block], refused.position)
-        yield ContentError("template_refused", refused.message, field="email_content", line=place)
+        if refused.position is None:
+            return refused.message, None
+        block = bisect_right(starts, refused.position) - 1
+        line = lines[block] + outline.count("\n", starts[block], refused.position)
+        return refused.message, line
+    return None
 
 
 class MessageTemplate:
