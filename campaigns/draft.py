@@ -44,6 +44,17 @@ class Draft:
         return audience_in(everyone=self.everyone, segments=self.segments, excluded=self.excluded)
 
 
+def draft_of(campaign: Campaign) -> Draft:
+    """Return a saved campaign as a draft."""
+    return Draft(
+        campaign=campaign,
+        offer=Offer.objects.filter(campaign_id=campaign.pk).first(),
+        everyone=campaign.target_all,
+        segments=list(campaign.target_segments.values_list("pk", flat=True)),
+        excluded=list(campaign.excluded_segments.values_list("pk", flat=True)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Whom a preview is filled in for: a customer, or a sample person when ``customer`` is None.

@@ -18,7 +18,7 @@ from campaigns.content.pictures import Pictures, preview_pictures
 from campaigns.content.preheader import preheader_of
 from campaigns.content.problems import Problem
 from campaigns.content.rendering import CompiledMessages, compile_campaign
-from campaigns.content.sms_length import SmsLength, measure_sms
+from campaigns.content.sms_length import SmsLength, measure_sms, price_of
 from campaigns.content.templates import examine_template
 from campaigns.draft import Draft, Person
 from campaigns.preview import context_of, with_own_images
@@ -38,11 +38,11 @@ class EmailPreview:
 
 @dataclass(frozen=True, slots=True)
 class SmsPreview:
-    """A text message as it would arrive; ``cost`` is in the business's currency, None unknown."""
+    """A text message as it would arrive; ``price`` is in CURRENCY, None unknown."""
 
     text: str
     length: SmsLength
-    cost: Decimal | None
+    price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,6 @@ def preview_draft(*, draft: Draft, person: Person) -> DraftPreview:
     except ContentError as error:
         problems.append(_problem(error))
     return DraftPreview(email, sms, list(dict.fromkeys(problems)))
-
-
-def price_of(segments: int) -> Decimal | None:
-    """Return what so many segments cost, None when the price is not configured."""
-    price: Decimal | None = settings.SMS_PRICE_PER_SEGMENT
-    return None if price is None else price * segments
 
 
 def _usable(contents: Mapping[str, str]) -> dict[str, str]:

@@ -10,11 +10,13 @@ from campaigns.admin.page import rights
 from campaigns.admin.problems import place_problems
 from campaigns.audience import AudienceCounts, audience_of, count_audience
 from campaigns.check_campaign import check_campaign
+from campaigns.content.errors import ContentError
 from campaigns.content.sms_length import measure_sms
-from campaigns.estimate_texts import estimate_texts
+from campaigns.draft import draft_of
 from campaigns.fingerprint import fingerprint_of
 from campaigns.finishing import Plan
 from campaigns.forms import AudienceForm
+from campaigns.measure_texts import MeasuredTexts, measure_texts
 from campaigns.models import Campaign
 from campaigns.moments import readable_span
 from campaigns.plan_campaign import plan_campaign
@@ -41,8 +43,7 @@ def confirm_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     counts = count_audience(campaign)
     problems = check_campaign(campaign)
     start = max(database_now(), campaign.scheduled_for or database_now())
-    texts = counts.channels.get(Channel.SMS)
-    cost = estimate_texts(campaign=campaign, texts=texts.reachable if texts else 0)
+    cost = _cost_of_texts(campaign, counts)
     plans = plan_campaign(
         campaign=campaign,
         counts=counts,
@@ -70,6 +71,18 @@ def confirm_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         **_codes(campaign, plans, start),
         **_samples(request, campaign),
     }
+
+
+def _cost_of_texts(campaign: Campaign, counts: AudienceCounts) -> MeasuredTexts | None:
+    texts = counts.channels.get(Channel.SMS)
+    if texts is None or not texts.reachable:
+        return None
+    try:
+        measured = measure_texts(draft=draft_of(campaign), texts=texts.reachable)
+    except ContentError:
+        # The checks name what is wrong with the message, with its line.
+        return None
+    return measured if measured and measured.looked_at else None
 
 
 def _channel_row(

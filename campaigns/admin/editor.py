@@ -31,7 +31,7 @@ from campaigns.content.text_template import text_template_of
 from campaigns.draft import choose_person
 from campaigns.draft_form import DraftForm
 from campaigns.list_images import list_images
-from campaigns.longest_text import find_longest_text
+from campaigns.measure_texts import measure_texts
 from campaigns.preview_draft import EmailPreview, SmsPreview, preview_draft
 from campaigns.reasons import reason_sentence
 from customers.encryption import DecryptionError
@@ -185,7 +185,7 @@ def show_longest(request: HttpRequest) -> dict[str, Any]:
     """Return how long the text message becomes over the audience."""
     draft = DraftForm(request.POST).draft()
     try:
-        found = find_longest_text(draft=draft)
+        found = measure_texts(draft=draft)
     except ContentError as error:
         return {"sentence": "", "error": error.message}
     if found is None:
@@ -208,7 +208,7 @@ def show_longest(request: HttpRequest) -> dict[str, Any]:
         "length": _length(found.length),
         "customer": found.customer.pk if found.customer is not None and sees else None,
         "name": who,
-        "total": _total(found.segments, found.cost, found.looked_at < found.recipients),
+        "total": _total(found.segments, found.price, found.looked_at < found.recipients),
     }
 
 
@@ -244,7 +244,7 @@ def _sms(sms: SmsPreview, source: str) -> dict[str, Any]:
     return {
         "text": sms.text,
         "length": _length(sms.length),
-        "cost": _money(sms.cost),
+        "cost": _money(sms.price),
         "characters": [
             {
                 "character": each.character,
@@ -275,12 +275,12 @@ def _money(amount: Any) -> str:
     return f"{whole}.{cents:0<2} {settings.CURRENCY}"
 
 
-def _total(segments: int, cost: Any, is_estimate: bool) -> str:
+def _total(segments: int, price: Any, is_estimate: bool) -> str:
     if not segments:
         return ""
     about = "About " if is_estimate else ""
     said = f"{about}{segments:,} segment{'s' * (segments != 1)} for everybody"
-    return f"{said}, {_money(cost)}" if cost is not None else said
+    return f"{said}, {_money(price)}" if price is not None else said
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

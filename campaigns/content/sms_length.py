@@ -1,6 +1,9 @@
 """How long a text message is for the network that bills it: 3GPP TS 23.038 and TS 23.040."""
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
 
 GSM_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -42,6 +45,12 @@ def measure_sms(text: str) -> SmsLength:
     if units <= single:
         return SmsLength(encoding, units, 1 if text else 0, single, forcing)
     return SmsLength(encoding, units, _count_parts(sizes, concatenated), concatenated, forcing)
+
+
+def price_of(segments: int) -> Decimal | None:
+    """Return what so many segments cost in CURRENCY, None when no price is configured."""
+    price: Decimal | None = settings.SMS_PRICE_PER_SEGMENT
+    return None if price is None else price * segments
 
 
 def _count_parts(sizes: list[int], room: int) -> int:

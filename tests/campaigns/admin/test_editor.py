@@ -343,8 +343,8 @@ def test_the_longest_is_looked_for_in_the_whole_audience(marketing, campaign, mo
     assert answer["sentence"] == f"Longest of all 2 recipients: {longest}."
     assert answer["total"] == "3 segments for everybody"
 
-    monkeypatch.setattr("campaigns.longest_text.MOST_LOOKED_AT", 3)
-    monkeypatch.setattr("campaigns.longest_text.LONGEST_NAMES", 1)
+    monkeypatch.setattr("campaigns.measure_texts.MOST_LOOKED_AT", 3)
+    monkeypatch.setattr("campaigns.measure_texts.LONGEST_NAMES", 1)
     for _ in range(5):
         CustomerFactory(first_name="Bo", last_name="")
     longest = CustomerFactory(first_name="Maximiliana" * 10, last_name="")
@@ -354,6 +354,26 @@ def test_the_longest_is_looked_for_in_the_whole_audience(marketing, campaign, mo
         "Longest of 3 of 8 recipients looked at, the longest names"
     )
     assert answer["total"].startswith("About ")
+
+
+def test_the_editor_and_the_confirm_page_say_the_same(
+    marketing, campaign, monkeypatch, settings
+) -> None:
+    settings.SMS_PRICE_PER_SEGMENT = Decimal("0.10")
+    monkeypatch.setattr("campaigns.measure_texts.MOST_LOOKED_AT", 4)
+    monkeypatch.setattr("campaigns.measure_texts.LONGEST_NAMES", 2)
+    for length in (1, 8, 1, 3, 8, 1, 5, 1, 1):
+        CustomerFactory(first_name="Maximiliana" * length, last_name="")
+    sms = "{{ customer.first_name }} {{ coupon_url }}" + "x" * 80
+    Campaign.objects.filter(pk=campaign.pk).update(sms_content=sms, target_all=True)
+    editor = marketing.post(LONGEST, written(campaign, sms_content=sms)).json()
+    page = reverse("admin:campaigns_campaign_send", args=[campaign.pk])
+    cost = marketing.get(page).context["cost"]
+    assert (cost.looked_at, cost.recipients) == (4, 9)
+    assert 9 < cost.segments < 18
+    assert editor["total"] == (
+        f"About {cost.segments} segments for everybody, {cost.price:.2f} EUR"
+    )
 
 
 def test_the_one_of_whom_little_is_known_may_be_the_longest(marketing, campaign) -> None:

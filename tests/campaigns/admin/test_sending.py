@@ -176,7 +176,7 @@ def test_texts_cost_what_the_setting_says(marketing, draft, settings) -> None:
     Campaign.objects.update(sms_content="x" * 200)
     response = marketing.get(page("send", draft))
     cost = response.context["cost"]
-    assert (cost.segments, cost.sampled, cost.price) == (4, 2, Decimal("0.300"))
+    assert (cost.segments, cost.looked_at, cost.price) == (4, 2, Decimal("0.300"))
     html = response.content.decode()
     assert "about 0.30 EUR" in html
     assert "as 2 customers of the audience show" in html
