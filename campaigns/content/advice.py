@@ -6,9 +6,7 @@ Only what is right nearly always: a check that cries wolf is worse than none.
 import re
 from collections.abc import Iterator
 
-from campaigns.content.html_limits import VOID_TAGS
-from campaigns.content.html_tokens import Kind, tokenize
-from campaigns.content.plain_text import HIDDEN_STYLE, one_line
+from campaigns.content.preheader import words_of
 from campaigns.content.problems import Problem
 
 # What a mail program on a desk shows of a subject; a phone shows half of it.
@@ -20,7 +18,6 @@ QUOTED = 60
 _NOISE = re.compile(r"!{2,}|\?{2,}|!\?|\?!|[$€£]{2,}")
 _FALSE_REPLY = re.compile(r"\s*(re|fwd?|aw|wg)\s*:", re.IGNORECASE)
 _STOP = re.compile(r"\bstopp?\b|\bopt[- ]?out\b|\bunsubscribe\b", re.IGNORECASE)
-_UNSEEN = frozenset({"head", "style", "title"})
 
 
 def check_subject(subject: str) -> Iterator[Problem]:
@@ -58,11 +55,12 @@ def check_subject(subject: str) -> Iterator[Problem]:
 
 def check_preheader(html: str) -> Iterator[Problem]:
     """Yield a remark when nothing is written for the line that an inbox shows after the subject."""
-    first, is_hidden = _first_words(html)
+    first, is_hidden = next(words_of(html), ("", False))
     if first and not is_hidden:
+        quoted = first.strip()[:QUOTED]
         yield _remark(
             "preheader_missing",
-            f"After the subject, inboxes show how the email begins: “{first[:QUOTED]}”. To choose "
+            f"After the subject, inboxes show how the email begins: “{quoted}”. To choose "
             'that line yourself, begin with <div style="display:none">…</div>.',
             "email_content",
         )
@@ -77,35 +75,6 @@ def check_stop_hint(text: str, ways_out: set[str]) -> Iterator[Problem]:
             "out”.",
             "sms_content",
         )
-
-
-def _first_words(html: str) -> tuple[str, bool]:
-    """Return the first words of an email, and whether they are hidden from who opened it."""
-    unseen = hidden = ""
-    depth = 0
-    for token in tokenize(html):
-        if token.kind is Kind.TEXT:
-            words = one_line(token.text).strip(" \xa0\u034f\u200c\ufeff")
-            if words and not unseen:
-                return words, bool(hidden)
-        elif token.kind is Kind.START:
-            if token.name in _UNSEEN and not unseen:
-                unseen = token.name
-            if token.name == hidden:
-                depth += 1
-            elif (
-                not hidden
-                and token.name not in VOID_TAGS
-                and HIDDEN_STYLE.search(token.attribute("style") or "")
-            ):
-                hidden, depth = token.name, 1
-        elif token.kind is Kind.END:
-            if token.name == unseen:
-                unseen = ""
-            if token.name == hidden:
-                depth -= 1
-                hidden = hidden if depth else ""
-    return "", False
 
 
 def _remark(code: str, message: str, field: str) -> Problem:
