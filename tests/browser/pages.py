@@ -300,7 +300,7 @@ NO_PAGES = {
     "admin:campaigns_series_next_runs",
     "admin:campaigns_campaign_panel",
     "admin:campaigns_campaign_test_results",
-    # A page when a name is taken: test_a_name_that_is_taken looks at it.
+    # A page only when a name is taken: test_the_page_of_a_name_that_is_taken looks at it.
     "admin:campaigns_campaign_save_as_template",
     # Messages as a customer's mail program shows them: docs/email-checklist.md is about these.
     "admin:campaigns_campaign_starter",

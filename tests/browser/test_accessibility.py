@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.template.loader import render_to_string
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
 from tests.browser.pages import NO_PAGES, PAGES, OurPage, names_in_urls
@@ -154,6 +155,21 @@ def test_the_page_that_says_something_broke_can_be_used_too(browser) -> None:
     for screen in SCREENS:
         assert not list(problems_of(page, screen))
     page.close()
+
+
+def test_the_page_of_a_name_that_is_taken_can_be_used_too(browser, live_server, world) -> None:
+    visitor = Visitor(browser, live_server.url, world)
+    page = visitor.page_of("marketing")
+    draft = world.campaigns["draft"]
+    draft.name = world.template.name
+    draft.save(update_fields=["name"])
+    page.goto(live_server.url + reverse("admin:campaigns_campaign_change", args=[draft.pk]))
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save as template").click()
+    assert "choose another name" in page.inner_text("main")
+    for screen in SCREENS:
+        assert not list(problems_of(page, screen))
+    visitor.close()
 
 
 def test_no_page_is_forgotten() -> None:
