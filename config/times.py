@@ -17,10 +17,13 @@ FARTHEST = timedelta(days=3660)
 def require_sensible_time(moment: datetime, *, now: datetime) -> None:
     """Raise DomainError ``time_out_of_range`` before 2000 or more than ten years after ``now``."""
     if not EARLIEST <= moment <= now + FARTHEST:
-        raise DomainError(
-            "time_out_of_range",
-            "This time is not possible: choose one within the next ten years.",
-        )
+        raise _out_of_range()
+
+
+def _out_of_range() -> DomainError:
+    return DomainError(
+        "time_out_of_range", "This time is not possible: choose one within the next ten years."
+    )
 
 
 def business_zone() -> ZoneInfo:
@@ -74,10 +77,7 @@ def read_wall_time(wall: datetime) -> WallMoment:
     try:
         found = moment_of(wall, business_zone())
     except OverflowError:
-        raise DomainError(
-            "time_out_of_range",
-            "This time is not possible: choose one within the next ten years.",
-        ) from None
+        raise _out_of_range() from None
     if found.skipped:
         after = found.moment.astimezone(business_zone())
         raise DomainError(
