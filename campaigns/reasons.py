@@ -48,7 +48,20 @@ REASONS: dict[str, str] = {
     "campaign_cancelled": "The campaign was cancelled before this message left.",
 }
 
+# What can be said more plainly where one channel alone is meant.
+ON_ONE_CHANNEL: dict[tuple[str, str], str] = {
+    ("email", "no_address"): "No email address.",
+    ("sms", "no_address"): "No phone number.",
+    ("email", "unsubscribed"): "Unsubscribed, or never agreed to emails.",
+    ("sms", "unsubscribed"): "Unsubscribed, or never agreed to texts.",
+}
 
-def reason_sentence(code: str) -> str:
-    """Return the sentence for a reason code, empty for none; an unknown code stays readable."""
+
+def reason_sentence(code: str, *, channel: str = "") -> str:
+    """Return the sentence for a reason code, empty for none; an unknown code stays readable.
+
+    With a channel the sentence speaks of that channel alone.
+    """
+    if (channel, code) in ON_ONE_CHANNEL:
+        return ON_ONE_CHANNEL[channel, code]
     return REASONS.get(code, code.replace("_", " ").capitalize() + "." if code else "")

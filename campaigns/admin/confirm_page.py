@@ -96,7 +96,7 @@ def _channel_row(
         "label": Channel(channel).label,
         "reachable": reached.reachable,
         "reasons": [
-            (reason_sentence(code), count)
+            (reason_sentence(code, channel=channel), count)
             for code, count in sorted(reached.reasons.items(), key=lambda item: -item[1])
         ],
         "limit": campaign.rate_limit(channel),

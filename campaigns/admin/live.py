@@ -22,7 +22,7 @@ MOST_AT_ONCE = 200
 Status = Campaign.Status
 
 WHAT_HAPPENS = {
-    Status.DRAFT: "This is a draft: nothing has been sent.",
+    Status.DRAFT: "Nothing has been sent yet.",
     Status.SCHEDULED: "It starts by itself at its time. Until then it can be made a draft again.",
     Status.QUEUED: "The audience is being written down; sending then starts by itself.",
     Status.SENDING: "Messages are leaving. You can close this page: nothing depends on it.",

@@ -74,7 +74,7 @@ def _page(request: HttpRequest, campaign: Campaign, test_form: TestSendForm) -> 
         request,
         "preview",
         campaign,
-        f"Preview of {campaign}",
+        f"Preview of “{campaign}”",
         customer=customer,
         search_form=search,
         found=found,

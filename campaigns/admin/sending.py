@@ -92,7 +92,7 @@ def _page(request: HttpRequest, campaign: Campaign, schedule_form: ScheduleForm)
         request,
         "send",
         campaign,
-        f"Send {campaign}",
+        f"Check and send “{campaign}”",
         schedule_form=schedule_form,
         changed=lifecycle.changed_meanwhile().message if "changed" in request.GET else "",
         **confirm_context(request, campaign),

@@ -31,7 +31,7 @@ def test_a_picture_is_uploaded_copied_and_seen_in_the_preview(
     page = signed_in
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(live_server.url + LIBRARY)
-    page.get_by_role("link", name="Add a picture").click()
+    page.get_by_role("link", name="Add an image").click()
     page.locator('input[name="file"]').set_input_files(file)
     page.get_by_label("What it shows").fill("A Margherita pizza")
     page.get_by_role("button", name="Save", exact=True).click()

@@ -37,7 +37,7 @@ def errors_of(response) -> dict:
 
 def test_an_empty_library_says_what_to_do(marketing, analyst) -> None:
     html = marketing.get(LIST).content.decode()
-    assert "No picture yet" in html
+    assert "No images yet" in html
     assert f'href="{ADD}"' in html
     assert f'href="{ADD}"' not in analyst.get(LIST).content.decode()
 
@@ -163,7 +163,7 @@ def test_the_list_shows_pictures_lazily_and_finds_them(marketing) -> None:
         assert words in html, words
     for query, found in (("pizz", True), ("margh", True), ("line", False)):
         assert (image.content.path in marketing.get(LIST, {"q": query}).content.decode()) is found
-    assert "No picture found" in marketing.get(LIST, {"q": "zzz"}).content.decode()
+    assert "No image found" in marketing.get(LIST, {"q": "zzz"}).content.decode()
 
 
 def test_the_list_needs_as_many_queries_for_many_as_for_one_and_reads_no_bytes(marketing) -> None:

@@ -49,7 +49,7 @@ def test_the_confirm_page_counts_who_gets_it_and_why_others_do_not(marketing, dr
     email, sms = response.context["channels"]
     assert (email["reachable"], sms["reachable"]) == (3, 2)
     assert dict(email["reasons"]) == {
-        "Unsubscribed, or never agreed to messages of this kind.": 1,
+        "Unsubscribed, or never agreed to emails.": 1,
         "The address does not work: an earlier message came back.": 1,
     }
     html = response.content.decode()
