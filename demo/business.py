@@ -13,7 +13,7 @@ from qrcodes.models import Location
 
 FOLDER = Path(__file__).parent
 PASSWORD = "vesuvio"
-PEOPLE = {"admin": "", "marketing": "Marketing", "till": "Till staff"}
+PEOPLE = {"admin": "", "marketing": "Marketing", "till": "Till staff", "analyst": "Analyst"}
 LOCATIONS = ("Hanover Street", "Harborwalk")
 CAMPAIGN_FILES = ("pizza_20_percent.toml", "we_miss_you.toml")
 

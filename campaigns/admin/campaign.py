@@ -240,8 +240,9 @@ class CampaignAdmin(CampaignColumns):
             if f"_{button}" in request.POST:
                 return back_to(campaign, button)
         if campaign.is_draft:
-            for problem in check_campaign(campaign)[:MOST_WARNINGS]:
-                messages.warning(request, f"Before you send: {problem.message}")
+            problems = [problem.message for problem in check_campaign(campaign)[:MOST_WARNINGS]]
+            if problems:
+                messages.warning(request, f"Before you send: {' '.join(problems)}")
         return back_to(campaign)
 
     # --- Deleting and sending from the list -----------------------------------------------------

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 200
 Status = Campaign.Status
 
 WHAT_HAPPENS = {
-    Status.DRAFT: "Nothing has been sent yet.",
+    Status.DRAFT: "Not sent yet.",
     Status.SCHEDULED: "It starts by itself at its time. Until then it can be made a draft again.",
     Status.QUEUED: "The audience is being written down; sending then starts by itself.",
     Status.SENDING: "Messages are leaving. You can close this page: nothing depends on it.",
@@ -92,7 +92,7 @@ def _troubles(campaign: Campaign) -> list[dict[str, Any]]:
             "status_label": "Came back" if status == BOUNCED else Delivery.Status(status).label,
             "came_back": status == BOUNCED,
             "code": code,
-            "reason": reason_sentence(code) or "No reason was reported.",
+            "reason": reason_sentence(code, channel=channel) or "No reason was reported.",
             "count": count,
         }
         for channel, figures in channel_figures(campaign).items()

@@ -76,7 +76,7 @@ def _check_presence(fields: dict[str, str]) -> Iterator[Problem]:
     if not has_email and not fields["sms_content"].strip():
         yield Problem(
             "no_content",
-            "The campaign says nothing: fill in the email, the text message, or both.",
+            "There is no message yet: fill in the email, the text message, or both.",
             "email_content",
         )
     if has_email and not fields["subject"].strip():
@@ -164,14 +164,14 @@ def _check_sms(text: str) -> Iterator[Problem]:
         yield Problem(
             "sms_unicode",
             f"These characters make the text message dearer: {named}. With them, "
-            f"{length.per_segment} characters fit into a part, without them 160.",
+            f"{length.per_segment} characters fit into a segment, without them 160.",
             "sms_content",
             blocking=False,
         )
     if length.segments > MANY_SEGMENTS:
         yield Problem(
             "sms_long",
-            f"The text message is billed as {length.segments} parts. Make it shorter.",
+            f"The text message is billed as {length.segments} segments. Make it shorter.",
             "sms_content",
             blocking=False,
         )

@@ -256,7 +256,7 @@
     const note = find("[data-no-email]");
     note.hidden = Boolean(email);
     note.textContent = isEmpty
-      ? "This campaign sends no email: write one beside this."
+      ? "There is no email yet: write one beside this."
       : "This is the email before its last error. Mend the error to see it as it is now.";
     for (const each of ["[data-stage]", "[data-text]"]) {
       find(each).classList.toggle("hb-outdated", !email && !isEmpty);
