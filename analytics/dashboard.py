@@ -79,7 +79,8 @@ def running_campaigns() -> list[LiveState]:
 
 def upcoming_campaigns() -> list[UpcomingRun]:
     """Return what starts by itself, scheduled or as the run of a series, the next one first."""
-    return upcoming_runs(MOST_CAMPAIGNS)
+    # Of each series the next run alone: a weekly one would fill the list.
+    return upcoming_runs(MOST_CAMPAIGNS, of_each=1)
 
 
 def latest_drafts() -> list[Campaign]:

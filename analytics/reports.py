@@ -191,7 +191,7 @@ def recipients(campaign: Campaign) -> Iterator[dict[str, Any]]:
             f"{first} {last}".strip(),
             channel,
             status,
-            reason_sentence(code),
+            reason_sentence(code, channel=channel),
             attempts,
             _time(sent_at),
             _time(mine.redeemed_at) if mine else None,
@@ -252,7 +252,7 @@ def _reasons(channel: ChannelFigures) -> list[dict[str, Any]]:
             "channel": channel.channel,
             "status": status,
             "code": code,
-            "reason": reason_sentence(code) or "No reason was reported.",
+            "reason": reason_sentence(code, channel=channel.channel) or "No reason was reported.",
             "messages": count,
         }
         for status, code, count in channel.reasons

@@ -42,7 +42,7 @@ def page(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         request,
         "report",
         campaign,
-        f"Report: {campaign}",
+        f"Report of “{campaign}”",
         report=report,
         channel_labels=[Channel(channel).label for channel in reports.CHANNEL_PREFIX],
         channel_rows=[

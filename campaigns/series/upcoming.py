@@ -18,10 +18,10 @@ class UpcomingRun:
     series: Series | None = None
 
 
-def upcoming_runs(limit: int) -> list[UpcomingRun]:
+def upcoming_runs(limit: int, *, of_each: int | None = None) -> list[UpcomingRun]:
     """Return the next scheduled campaigns and runs of series, at most ``limit``, soonest first.
 
-    Two queries, however many there are.
+    Of each series at most ``of_each``. Two queries, however many there are.
     """
     now = database_now()
     scheduled = Campaign.objects.filter(
@@ -37,6 +37,6 @@ def upcoming_runs(limit: int) -> list[UpcomingRun]:
         UpcomingRun(at, one.name, one.original, one)
         for one in series.order_by("next_run_at", "pk")[:limit]
         if one.original
-        for at in coming_runs(one, now=now, count=limit)
+        for at in coming_runs(one, now=now, count=of_each or limit)
     ]
     return sorted(found, key=lambda run: (run.at, run.campaign.pk))[:limit]
