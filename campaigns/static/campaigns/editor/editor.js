@@ -59,6 +59,9 @@
       return;
     }
     textarea.hidden = true;
+    // The words to change come after the head, which a marketer need not see.
+    const body = textarea.value.split("\n").findIndex((line) => /<body\b/i.test(line));
+    if (body > 0) source.show(body + 1);
     form.querySelector(`label[for="${textarea.id}"]`)?.addEventListener("click", () => source.focus());
   }
 

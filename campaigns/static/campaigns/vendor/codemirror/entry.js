@@ -115,6 +115,12 @@ export function create({ parent, text, attributes, placeholders, onChange, onFoc
       });
       view.focus();
     },
+    // Scrolls a line to the top, and leaves the cursor and the focus where they are.
+    show(number) {
+      view.dispatch({
+        effects: EditorView.scrollIntoView(lineAt(number).from, { y: "start" }),
+      });
+    },
     // lines: [{ line, message, blocking }]
     mark(lines) {
       const seen = new Map();
