@@ -45,8 +45,13 @@ def calls_in(source: str) -> dict[str, int]:
     Calls in comments count too: a name too many does no harm, one too few would.
     """
     calls: dict[str, int] = {}
+    line, counted = 1, 0
     for call in _CALL.finditer(source):
-        calls.setdefault(call["name"], source.count("\n", 0, call.start()) + 1)
+        if call["name"] not in calls:
+            # From the last call on only: half a megabyte may be nothing but calls.
+            line += source.count("\n", counted, call.start())
+            counted = call.start()
+            calls[call["name"]] = line
     return calls
 
 

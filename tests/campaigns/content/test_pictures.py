@@ -219,6 +219,17 @@ def test_calls_are_found_as_the_template_reads_them() -> None:
     assert calls_in("url(image.png) myimage('x') {{ image(x) }}") == {}
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["\n".join(f'image("a{number}")' for number in range(31_000)), 'image("a")' * 49_000],
+)
+def test_half_a_megabyte_of_calls_is_read_in_no_time(source) -> None:
+    # Whoever opens the library has every draft looked through.
+    started = time.process_time()
+    calls_in(source)
+    assert time.process_time() - started < 0.5
+
+
 # --- what leaves ----------------------------------------------------------------------------------
 
 
