@@ -18,6 +18,8 @@ MAX_BYTES = 10_000_000
 # its size unless it is progressive, PNG and GIF at up to ten bytes a point, WebP at sixteen.
 MAX_POINTS = {"JPEG": 25_000_000, "PNG": 8_500_000, "GIF": 8_500_000, "WEBP": 5_000_000}
 MAX_PROGRESSIVE_POINTS = 10_000_000
+# Each pass goes over all the points again, in a few bytes of the file; programs write ten.
+MAX_PASSES = 100
 # Twice the width of a message, for sharp screens.
 MAX_WIDTH, MAX_HEIGHT = 1_200, 5_000
 MAX_KEPT_BYTES = 2_000_000
@@ -56,6 +58,7 @@ def clean_picture(file: bytes) -> CleanPicture:
         raise file_too_large()
     with _open(file) as image:
         _check_points(image)
+        _check_passes(image, file)
         # Whatever a broken file makes a decoder raise: its words are of no use to anybody.
         try:
             moves = _moves(image)
@@ -109,6 +112,17 @@ def _check_points(image: Image.Image) -> None:
         most = MAX_PROGRESSIVE_POINTS
     if image.width * image.height > most:
         raise _too_many_points(most)
+
+
+def _check_passes(image: Image.Image, file: bytes) -> None:
+    """Refuse a JPEG of 50 KB that takes minutes to decode."""
+    # Within the points of a JPEG these two bytes mark the beginning of a pass and nothing else.
+    if image.info.get("progressive") and file.count(b"\xff\xda") > MAX_PASSES:
+        raise DomainError(
+            "image_broken",
+            "This picture is saved in far too many passes: open it in a program for pictures and "
+            "save it again.",
+        )
 
 
 def _too_many_points(most: int) -> DomainError:

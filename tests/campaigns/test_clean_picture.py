@@ -5,6 +5,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -316,6 +317,17 @@ def test_what_is_too_heavy_for_an_email_is_refused() -> None:
     with pytest.raises(DomainError) as refused:
         clean_picture(file.getvalue())
     assert refused.value.code == "image_too_large"
+
+
+def test_a_jpeg_of_a_thousand_passes_is_refused_before_it_is_decoded() -> None:
+    file = a_file("JPEG", size=(3000, 3000), mode="L", colour=128, progressive=True)
+    last = file[file.rfind(b"\xff\xc4") : -2]
+    started = time.process_time()
+    with pytest.raises(DomainError) as refused:
+        clean_picture(file[:-2] + last * 1_000 + file[-2:])
+    assert refused.value.code == "image_broken"
+    assert time.process_time() - started < 0.5
+    assert clean_picture(file[:-2] + last * 5 + file[-2:]).width == 1_200
 
 
 def test_the_same_file_gives_the_same_bytes() -> None:
