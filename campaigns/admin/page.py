@@ -106,6 +106,7 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "see_series": has(VIEW_SERIES),
         "change_series": request.user.has_perms((SEND, VIEW_SERIES, CHANGE_SERIES)),
         "see_deliveries": has("campaigns.view_delivery"),
+        "see_customers": has(VIEW_CUSTOMERS),
         "see_who": request.user.has_perms(VIEW_DELIVERIES),
     }
 

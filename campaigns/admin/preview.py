@@ -5,7 +5,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from campaigns.admin.page import SEND, address, campaign_page, rights, show, signed_in
+from campaigns.admin.page import (
+    SEND,
+    VIEW_CUSTOMERS,
+    address,
+    campaign_page,
+    rights,
+    show,
+    signed_in,
+)
 from campaigns.content.sms_length import measure_sms
 from campaigns.forms import CustomerSearchForm, TestSendForm
 from campaigns.models import Campaign
@@ -63,7 +71,8 @@ def test_results(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 def _page(request: HttpRequest, campaign: Campaign, test_form: TestSendForm) -> HttpResponse:
     customer = _chosen_customer(request)
-    search = CustomerSearchForm(request.POST if "q" in request.POST else None)
+    searches = "q" in request.POST and rights(request)["see_customers"]
+    search = CustomerSearchForm(request.POST if searches else None)
     found: list[Customer] | None = None
     if search.is_bound and search.is_valid():
         found = find_customers(text=search.cleaned_data["q"])
@@ -101,6 +110,8 @@ def _messages(
 
 
 def _chosen_customer(request: HttpRequest) -> Customer | None:
+    if not request.user.has_perm(VIEW_CUSTOMERS):
+        return None
     chosen = request.POST.get("customer") or request.GET.get("customer") or ""
     if not chosen.isascii() or not chosen.isdigit() or len(chosen) > 18:
         return None

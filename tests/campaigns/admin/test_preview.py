@@ -1,7 +1,9 @@
 import re
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import mail
+from django.test import Client
 from django.urls import reverse
 
 from campaigns.channels.capture import captured_names
@@ -11,7 +13,7 @@ from customers.models import Customer
 from qrcodes.models import QRCode
 from tests.campaigns.admin.conftest import signed_in
 from tests.campaigns.admin.forms import said
-from tests.factories import CustomerFactory, OfferFactory
+from tests.factories import CustomerFactory, OfferFactory, UserFactory
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +93,28 @@ def test_it_finds_a_customer_by_name_full_email_or_full_phone(marketing, draft) 
 def test_it_shows_the_sample_when_the_customer_does_not_exist(marketing, draft, customer) -> None:
     response = marketing.get(page("preview", draft), {"customer": customer})
     assert response.context["customer"] is None
+
+
+def test_whoever_may_see_no_customers_sees_the_sample_one(analyst, draft) -> None:
+    grace = CustomerFactory(first_name="Grace", email="grace@example.com")
+    for response in (
+        analyst.get(page("preview", draft), {"customer": grace.pk}),
+        analyst.post(page("preview", draft), {"customer": grace.pk, "q": "grace@example.com"}),
+    ):
+        assert (response.context["customer"], response.context["found"]) == (None, None)
+        assert "Grace" not in response.content.decode()
+        assert 'name="q"' not in response.content.decode()
+        assert "Hello Ada" in response.context["preview"].html
+
+
+def test_whoever_may_see_no_customers_sends_nobody_chosen(draft) -> None:
+    first, grace = CustomerFactory(), CustomerFactory(first_name="Grace")
+    sender = UserFactory(groups=["Marketing"])
+    sender.groups.get().permissions.remove(Permission.objects.get(codename="view_customer"))
+    client = Client()
+    client.force_login(sender)
+    client.post(page("test", draft), {"addresses": "me@example.com", "customer": grace.pk})
+    assert TestSend.objects.get().customer == first
 
 
 def test_it_sends_tests_to_typed_addresses(marketing, draft) -> None:
