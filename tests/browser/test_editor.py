@@ -206,6 +206,25 @@ def test_a_lost_connection_is_told_and_typing_goes_on(signed_in, live_server, ca
     expect(page.locator("[data-subject]")).to_have_text("While away from home")
 
 
+def test_whoever_is_signed_out_is_told(signed_in, live_server, campaign) -> None:
+    page = signed_in
+    open_editor(page, live_server, campaign)
+    page.context.clear_cookies(name="sessionid")
+    page.fill("#id_subject", "While away")
+    expect(page.locator("[data-preview-status]")).to_contain_text("not signed in any more")
+
+
+def test_a_server_that_starts_anew_is_asked_again(signed_in, live_server, campaign) -> None:
+    page = signed_in
+    open_editor(page, live_server, campaign)
+    page.route("**/editor/preview/", lambda route: route.fulfill(status=503))
+    page.fill("#id_subject", "While away")
+    status = page.locator("[data-preview-status]")
+    expect(status).to_contain_text("The preview is not up to date")
+    page.unroute("**/editor/preview/")
+    expect(status).to_contain_text("Filled in for", timeout=8_000)
+
+
 # --- Problems -----------------------------------------------------------------------------------
 
 
@@ -417,6 +436,24 @@ def test_a_stale_form_shows_both_and_saves_nothing(signed_in, live_server, campa
     expect(page.get_by_text("is saved.")).to_be_visible()
     campaign.refresh_from_db()
     assert campaign.subject == "Mine"
+
+
+def test_going_back_shows_what_is_saved_now(signed_in, live_server, campaign) -> None:
+    page = signed_in
+    open_editor(page, live_server, campaign)
+    page.fill("#id_subject", "Mine")
+    source(page).fill("<p>Mine</p>")
+    page.get_by_role("button", name="Save and preview", exact=True).click()
+    page.wait_for_url("**/preview/")
+    theirs = {"subject": "Theirs", "email_content": "<p>Theirs</p>"}
+    Campaign.objects.filter(pk=campaign.pk).update(**theirs)
+    page.go_back()
+    expect(page.locator("[data-preview-status]")).to_contain_text("Filled in for")
+    expect(source(page)).to_have_text("<p>Theirs</p>")
+    assert {name: text_of(page, name) for name in theirs} == theirs
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+    assert Campaign.objects.filter(pk=campaign.pk, **theirs).exists()
 
 
 def test_without_javascript_it_is_a_form_that_saves(

@@ -18,6 +18,9 @@
   const find = (selector) => studio.querySelector(selector);
   const field = (name) => form.elements[name];
   const labels = settings.labels;
+  // Gone back to, the page holds what is saved now. With the words of an old page in its fields a
+  // colleague's change would be taken back, and the source would not be what is seen.
+  form.autocomplete = "off";
 
   let source = null; // CodeMirror, where it works
   let part = "email_content";
@@ -173,7 +176,9 @@
     body.set("editor_kind", settings.kind);
     body.set("editor_id", settings.id);
     for (const [key, value] of Object.entries(extra)) body.set(key, value);
-    const answer = await fetch(settings.urls[name], { method: "POST", body, redirect: "error", signal });
+    const answer = await fetch(settings.urls[name], { method: "POST", body, redirect: "manual", signal });
+    // Whoever is signed out is sent to the page where one signs in.
+    if (answer.type === "opaqueredirect") throw Object.assign(new Error("redirect"), { status: 403 });
     if (!answer.ok) {
       const told = await answer.json().catch(() => ({}));
       throw Object.assign(new Error(String(answer.status)), { sentence: told.error, status: answer.status });
@@ -193,7 +198,7 @@
     if (error.status === 403) {
       return "The preview is not up to date: you are not signed in any more, or may not do this.";
     }
-    if (error.status === 400) return "The preview is not up to date: the message is too large.";
+    if (error.status === 400 || error.status === 413) return "The preview is not up to date: the message is too large.";
     return "The preview is not up to date: the server does not answer. It is asked again.";
   }
 
@@ -218,7 +223,7 @@
     } catch (error) {
       if (mine !== previewSerial) return;
       setStatus(sentenceOf(error), true);
-      if (!error.status) askPreview(RETRY);
+      if (!error.status || error.status >= 500) askPreview(RETRY);
     } finally {
       clearTimeout(timeout);
     }
