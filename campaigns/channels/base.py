@@ -1,5 +1,7 @@
 """What the sender hands to a channel, and what comes back. Channels never touch the database."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -79,3 +81,8 @@ class SmsChannel(Protocol):
 
     def close(self) -> None:
         """Close the connections that were kept open."""
+
+
+def call_until(start_by: float, send: Callable[[], Answer]) -> Answer:
+    """Call a provider, unless the process stood still until after ``start_by`` (monotonic)."""
+    return send() if time.monotonic() < start_by else Answer(AnswerKind.UNREACHABLE)

@@ -17,8 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from campaigns.channels import open_email_channel, open_sms_channel
-from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms
+from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms, call_until
 from campaigns.content.sms_length import measure_sms
+from campaigns.delivery.outbox import MARGIN
 from campaigns.delivery.outcomes import Action, Outcome, decide
 from campaigns.delivery.pacing import Charge, lock_provider_permits, provider_limit, settle_charge
 from campaigns.delivery.prepare import fill_in, tags_by_customer
@@ -36,6 +37,8 @@ ADDRESS_PLACE = "campaigns_testsend.address"
 GROUP = 10
 TURN_SECONDS = 10.0
 NAP_SECONDS = 0.2
+# So long nothing leaves before a turn ends: the next tick tries again, others need the process.
+PATIENCE_SECONDS = 2.0
 # Nobody waits for a test any more, and one that comes hours later confuses.
 GIVEN_UP_AFTER = timedelta(hours=1)
 RELEASED = {"lease_token": None, "lease_until": None, "call_started_at": None}
@@ -56,11 +59,14 @@ def send_waiting(*, batch: uuid.UUID | None = None) -> int:
     Leaves after a turn, or when nothing may leave for a while.
     """
     deadline = time.monotonic() + min(TURN_SECONDS, settings.LEASE_SECONDS / 4)
+    patient_until = time.monotonic() + PATIENCE_SECONDS
     called = 0
-    while time.monotonic() < deadline:
-        made = sum(_send_group(channel, batch) for channel in Channel.values)
+    while time.monotonic() < min(deadline, patient_until):
+        made = sum(send_group(channel, batch=batch) for channel in Channel.values)
         called += made
-        if not made:
+        if made:
+            patient_until = time.monotonic() + PATIENCE_SECONDS
+        else:
             if not _due(batch).exists():
                 break
             # The provider's pace says no, or another worker is quicker.
@@ -93,17 +99,20 @@ def _due(batch: uuid.UUID | None) -> QuerySet[TestSend]:
     return due.filter(batch=batch) if batch else due
 
 
-def _send_group(channel: str, batch: uuid.UUID | None) -> int:
+def send_group(channel: str, *, batch: uuid.UUID | None = None) -> int:
+    """Send the next few that wait on a channel; return how many calls were made."""
     token = uuid.uuid4()
     try:
         ready = _fill_in_all(_claim(channel, batch, token), token)
+        # As in a sender's turn: what has not started by then must not, its permits may be gone.
+        start_by = time.monotonic() + settings.PROVIDER_TIMEOUT_SECONDS * MARGIN
         marked, charge = _mark(channel, ready, token)
     except Exception:
         _mine(token).filter(call_started_at=None).update(status=Status.WAITING, **RELEASED)
         raise
     if charge is None:
         return 0
-    _record(channel, marked, charge, _call(marked), token)
+    _record(channel, marked, charge, _call(marked, start_by), token)
     return len(marked)
 
 
@@ -180,7 +189,7 @@ def _mark(
     with transaction.atomic():
         permits = lock_provider_permits(channel)
         allowed = ready[: permits.allowed([one.units for one in ready])]
-        enough = permits.now + timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS * 1.2)
+        enough = permits.now + timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS * (1 + MARGIN))
         lasting = _mine(token).filter(lease_until__gt=enough)
         lasting.filter(pk__in=[one.test.pk for one in allowed]).update(call_started_at=permits.now)
         begun = set(_mine(token).exclude(call_started_at=None).values_list("pk", flat=True))
@@ -193,7 +202,7 @@ def _mark(
     return marked, charge
 
 
-def _call(marked: Sequence[_Ready]) -> list[Answer]:
+def _call(marked: Sequence[_Ready], start_by: float) -> list[Answer]:
     """Call the provider for each, in threads that never touch the database."""
     threads = ThreadPoolExecutor(max_workers=GROUP)
     # All of one group go the same way.
@@ -201,7 +210,7 @@ def _call(marked: Sequence[_Ready]) -> list[Answer]:
     channel = open_email_channel() if is_email else open_sms_channel()
     try:
         sends: list[Callable[[], Answer]] = [partial(channel.send, r.message) for r in marked]  # type: ignore[arg-type]
-        futures = [threads.submit(send) for send in sends]
+        futures = [threads.submit(call_until, start_by, send) for send in sends]
         wait(futures, timeout=settings.PROVIDER_TIMEOUT_SECONDS * 1.1)
         return [
             future.result()

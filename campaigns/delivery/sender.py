@@ -18,11 +18,12 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Exists, F, OuterRef, Q
 
 from campaigns.channels import open_email_channel, open_sms_channel
-from campaigns.channels.base import Answer, AnswerKind, EmailChannel, SmsChannel
+from campaigns.channels.base import Answer, AnswerKind, EmailChannel, SmsChannel, call_until
 from campaigns.delivery import outbox
 from campaigns.delivery.outcomes import Outcome, decide
-from campaigns.delivery.pacing import Lane, provider_limit, ring_of
+from campaigns.delivery.pacing import Lane, provider_limit, ring_of, tests_wait
 from campaigns.delivery.prepare import Prepared, prepare_chunk
+from campaigns.delivery.send_tests import send_group
 from campaigns.delivery.stops import pause_stopped, stop_lane
 from campaigns.delivery.suppression import suppress
 from campaigns.delivery.wake import enqueue_sender, time_of_wake, work_remains
@@ -100,7 +101,7 @@ class Turn:
         while time.monotonic() < self._deadline:
             lane, pause = self._next_lane()
             if lane is not None:
-                if not self._serve_or_stop(lane):
+                if not self._serve_or_stop(lane) and not _send_tests_first(lane.channel):
                     # The pace said no after all: another sender was quicker.
                     time.sleep(NAP_SECONDS / 5)
             elif pause > PATIENCE_SECONDS:
@@ -247,7 +248,7 @@ class Turn:
 
     def _call(self, rows: list[Prepared], start_by: float) -> list[Answer]:
         """Call the provider for each row, in threads that never touch the database."""
-        futures = [self._threads.submit(_call_until, start_by, self._sending(row)) for row in rows]
+        futures = [self._threads.submit(call_until, start_by, self._sending(row)) for row in rows]
         wait(futures, timeout=settings.PROVIDER_TIMEOUT_SECONDS * 1.1)
         return [_answer_of(future) for future in futures]
 
@@ -260,8 +261,18 @@ class Turn:
         return partial(self._sms.send, row.sms)
 
 
-def _call_until(start_by: float, send: Callable[[], Answer]) -> Answer:
-    return send() if time.monotonic() < start_by else Answer(AnswerKind.UNREACHABLE)
+def _send_tests_first(channel: str) -> int:
+    """Send tests that hold a lane up: every process may be busy with campaigns; return how many."""
+    if not tests_wait(channel, now=database_now()):
+        return 0
+    try:
+        return send_group(channel)
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:
+        # A campaign must not stop for a test.
+        log_unforeseen("sending tests", error)
+        return 0
 
 
 def _answer_of(future: "Future[Answer]") -> Answer:

@@ -1,6 +1,7 @@
 """Test sends by a worker: at most once each, at the provider's pace, whatever dies (M-9)."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -196,6 +197,37 @@ def test_it_respects_the_limit_of_the_provider(provider, draft, settings) -> Non
     ask(draft)
     assert send_tests.send_waiting() == 1
     assert states() == [("sent", ""), ("waiting", "")]
+
+
+def test_it_makes_room_for_others_while_the_provider_lets_nothing_through(
+    provider, draft, settings, monkeypatch
+) -> None:
+    """The sweep wakes it again and again: whole turns of waiting would fill every process."""
+    monkeypatch.setattr(send_tests, "TURN_SECONDS", 20.0)
+    monkeypatch.setattr(send_tests, "PATIENCE_SECONDS", 0.5)
+    settings.SMS_PROVIDER_RATE_LIMIT = 1
+    ask(draft)
+    began = time.monotonic()
+    assert send_tests.send_waiting() == 1
+    assert time.monotonic() - began < 5
+    assert states() == [("sent", ""), ("waiting", "")]
+
+
+def test_a_process_that_stood_still_calls_nobody(provider, draft, settings, monkeypatch) -> None:
+    """Its permits may have aged out meanwhile, and others have used them (D-4)."""
+    settings.PROVIDER_TIMEOUT_SECONDS = 0.4
+    mark = send_tests._mark
+
+    def mark_and_stand_still(*args):
+        marked = mark(*args)
+        time.sleep(0.2)
+        return marked
+
+    monkeypatch.setattr(send_tests, "_mark", mark_and_stand_still)
+    ask(draft, NUMBERS[0])
+    send_tests.send_waiting()
+    assert provider.calls == []
+    assert states() == [("failed", "provider_unreachable")]
 
 
 def test_a_text_longer_than_the_limit_is_told(provider, draft, settings) -> None:

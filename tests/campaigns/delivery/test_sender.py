@@ -8,10 +8,11 @@ from django.db import OperationalError
 
 from campaigns.audience import freeze_next_batch
 from campaigns.channels.base import Answer, AnswerKind, OutgoingEmail, OutgoingSms
-from campaigns.delivery import outbox, prepare, sender, sweeper, wake
+from campaigns.delivery import outbox, prepare, send_tests, sender, sweeper, wake
 from campaigns.delivery.outcomes import Action, Outcome
 from campaigns.delivery.suppression import suppress
-from campaigns.models import Campaign, Delivery, Pace, SenderSlot
+from campaigns.models import Campaign, Delivery, Pace, SenderSlot, TestSend
+from campaigns.send_test import send_test
 from config.clock import database_now
 from customers.consent import record_consent
 from customers.erase_customer import erase_customer
@@ -475,3 +476,25 @@ def test_an_erased_customer_stays_erased_whatever_the_provider_says_later(
     refused = Outcome(Action.FAIL, "unsubscribed_at_provider", suppress=True)
     assert suppress(channel="sms", outcomes={row.pk: refused}) == 0
     assert Customer.objects.get().sms_consent_action == "erased"
+
+
+def test_a_sender_sends_the_tests_it_waits_for(provider, monkeypatch, settings) -> None:
+    """With every process in a turn, a test held its campaigns up until one of them ended."""
+    monkeypatch.setattr(send_tests, "open_email_channel", lambda: provider)
+    settings.EMAIL_PROVIDER_RATE_LIMIT = 1_000
+    campaign = start()
+    send_test(campaign=campaign, addresses=["me@example.com"])
+    assert sender.run_turn(slot=0) == 3
+    assert provider.recipients[0] == "me@example.com"
+    assert len(provider.calls) == 4
+
+
+def test_tests_that_break_hold_no_campaign_up(provider, monkeypatch, settings) -> None:
+    def broken(channel: str) -> int:
+        TestSend.objects.update(status="failed")
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(sender, "send_group", broken)
+    settings.EMAIL_PROVIDER_RATE_LIMIT = 1_000
+    send_test(campaign=start(), addresses=["me@example.com"])
+    assert sender.run_turn(slot=0) == 3
