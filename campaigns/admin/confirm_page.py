@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest
 
+from campaigns.admin.counted import seal_counts
 from campaigns.admin.page import rights
 from campaigns.admin.problems import place_problems
 from campaigns.audience import AudienceCounts, audience_of, count_audience
@@ -53,6 +54,7 @@ def confirm_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     may_edit_audience = campaign.may_change_audience and may["change"]
     return {
         "shown": shown,
+        "counted": seal_counts(campaign=campaign, counts=counts, shown=shown),
         "counts": counts,
         "findings": place_problems(
             campaign, problems, may_change=may["change"] and campaign.is_draft

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from campaigns import lifecycle
 from campaigns.admin.confirm_page import confirm_context
+from campaigns.admin.counted import queued_sentence
 from campaigns.admin.page import CHANGE, SEND, address, back_to, campaign_page, show
-from campaigns.audience import count_audience
 from campaigns.check_campaign import CheckFailed
 from campaigns.fingerprint import fingerprint_of
 from campaigns.forms import AudienceForm, ScheduleForm
@@ -31,15 +31,17 @@ def confirm(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     require_no_original(campaign_id=campaign.pk, wanted="sent")
     if request.method != "POST":
         return _page(request, campaign, ScheduleForm())
-    counts = count_audience(campaign)
+    shown = request.POST.get("shown", "")
+    sealed = request.POST.get("counted", "")
+    sentence = queued_sentence(campaign=campaign, shown=shown, sealed=sealed)
     try:
-        lifecycle.send_campaign(campaign_id=campaign.pk, shown=request.POST.get("shown", ""))
+        lifecycle.send_campaign(campaign_id=campaign.pk, shown=shown)
     except CheckFailed:
         # The page names each problem at its place.
         return _page(request, campaign, ScheduleForm())
     except DomainError as refused:
         return _page_again(request, campaign, ScheduleForm(), refused)
-    messages.success(request, counts.queued_sentence(with_codes=campaign.has_qr_code))
+    messages.success(request, sentence)
     return back_to(campaign)
 
 

@@ -417,3 +417,34 @@ def test_what_was_shown_is_what_is_sent(marketing, draft, name) -> None:
     marketing.post(page(name, draft), post | {"shown": again})
     draft.refresh_from_db()
     assert draft.status == {"send": "queued", "schedule": "scheduled"}[name]
+
+
+def press_send(client, campaign: Campaign, **changed: str) -> str:
+    """Press the button of a page just opened; return what is said then."""
+    shown = client.get(page("send", campaign)).context
+    form = {"shown": shown["shown"], "counted": shown["counted"]} | changed
+    return " ".join(said(client.post(page("send", campaign), form, follow=True)))
+
+
+def test_send_does_not_count_again_what_was_just_shown(marketing, draft, monkeypatch) -> None:
+    """Under a frequency cap 50,000 customers take longer to count than Send may (P-1)."""
+
+    counted: list[int] = []
+    monkeypatch.setattr("campaigns.audience.had_enough", counted.append)
+    assert "3 emails and 2 texts queued, with QR codes." in press_send(marketing, draft)
+    assert counted == [draft.pk]  # by the page that was opened, and by nobody since
+
+
+@pytest.mark.parametrize("why", ["missing", "forged", "another campaign's", "old"])
+def test_counts_that_cannot_be_trusted_are_counted_anew(marketing, draft, why, monkeypatch) -> None:
+    other = OfferFactory(campaign__sms_content="").campaign
+    counted = {
+        "missing": "",
+        "forged": "WzEsIngiLCI5LDk5OSBlbWFpbHMiXQ:1x:y",
+        "another campaign's": marketing.get(page("send", other)).context["counted"],
+        "old": marketing.get(page("send", draft)).context["counted"],
+    }[why]
+    monkeypatch.setattr("campaigns.admin.counted.COUNTED_SECONDS", -1 if why == "old" else 120)
+    CustomerFactory(phone="")
+    said_then = press_send(marketing, draft, counted=counted)
+    assert "4 emails and 2 texts queued, with QR codes." in said_then
