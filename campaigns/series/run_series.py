@@ -82,7 +82,9 @@ def _run(series_id: int) -> int:
             if reason:
                 trouble = Trouble.NOT_SENT
                 sentence = f"The run of {_day(run)} was not sent: {reason} {sentence}".strip()
-        _tell(series, trouble, sentence)
+        # A run that nobody got is told until somebody has seen it; one not sent waits as a draft.
+        if trouble or series.trouble == Trouble.NOT_SENT:
+            _tell(series, trouble, sentence)
         return int(made)
 
 

@@ -161,11 +161,15 @@ def test_after_years_of_nothing_the_next_run_lies_ahead(at, series) -> None:
     assert not series.runs.exists()
 
 
-def test_a_run_that_goes_well_takes_the_old_trouble_away(at, series) -> None:
-    Series.objects.update(trouble="missed", last_error="The run of …")
+@pytest.mark.parametrize(
+    ("trouble", "left"), [("missed", "missed"), ("not_made", "not_made"), ("not_sent", "")]
+)
+def test_a_run_that_goes_well_hides_no_run_that_nobody_got(at, series, trouble, left) -> None:
+    """Every day's series would hide yesterday's outage; what was not sent waits as a draft."""
+    Series.objects.update(trouble=trouble, last_error="The run of …")
     run_due_series()
     series.refresh_from_db()
-    assert (series.trouble, series.last_error) == ("", "")
+    assert (series.trouble, bool(series.last_error)) == (left, bool(left))
 
 
 # --- what fails -----------------------------------------------------------------------------------
