@@ -11,7 +11,7 @@ from campaigns.models import Campaign, Delivery, Heartbeat, TestSend
 from config.clock import database_now
 from customers.models import Customer
 from qrcodes.models import QRCode
-from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory
+from tests.factories import CampaignFactory, CustomerFactory, DeliveryFactory, OfferFactory, now
 
 pytestmark = pytest.mark.django_db
 STATUS_KEYS = [
@@ -96,6 +96,39 @@ def test_a_failed_check_is_named_as_json_with_exit_code_1() -> None:
     assert error["message"].startswith("No audience")
 
 
+def test_a_campaign_that_fails_while_one_waits_is_one_json_document(monkeypatch) -> None:
+    CustomerFactory()
+
+    def fail(seconds: float) -> None:
+        Campaign.objects.update(status="failed", status_reason="Nobody was left.")
+
+    monkeypatch.setattr("campaigns.management.commands.send_campaign.time.sleep", fail)
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("send_campaign", draft().pk, "--wait", "--json", stdout=out)
+    assert json.loads(out.getvalue()) == {
+        "errors": [{"code": "campaign_failed", "message": "Nobody was left."}]
+    }
+
+
+def test_waiting_for_a_scheduled_campaign_waits_until_it_is_done(monkeypatch) -> None:
+    CustomerFactory()
+    states = iter(["queued", "sending", "completed"])
+    monkeypatch.setattr(
+        "campaigns.management.commands.send_campaign.time.sleep",
+        lambda seconds: Campaign.objects.update(status=next(states)),
+    )
+    campaign = draft()
+    out = run(
+        "send_campaign",
+        campaign.pk,
+        "--at",
+        f"{now() + timedelta(days=1):%Y-%m-%dT%H:%M}",
+        "--wait",
+    )
+    assert out == f"Campaign {campaign.pk} is completed.\n"
+
+
 @pytest.mark.parametrize("time", ["tomorrow", "2026-13-45T00:00", "2001-01-01T00:00"])
 def test_a_time_that_is_none_or_past_changes_nothing(time: str) -> None:
     CustomerFactory()
@@ -164,6 +197,19 @@ def test_test_sends_reach_the_typed_addresses_with_codes_that_count_nowhere() ->
     stored = json.dumps(list(TestSend.objects.values()), default=str)
     assert "me@example.com" not in stored
     assert "15112345678" not in stored
+
+
+def test_a_test_that_is_not_sent_is_an_error_in_the_same_json_document() -> None:
+    CustomerFactory()
+    campaign = CampaignFactory(email_content="{{ 1 / customer.segments|length }}")
+    OfferFactory(campaign=campaign)
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("send_campaign", campaign.pk, "--test", "me@example.com", "--json", stdout=out)
+    assert ended.value.code == 1
+    printed = json.loads(out.getvalue())
+    assert [test["sent"] for test in printed["tests"]] == [False]
+    assert printed["errors"] == [{"code": "test_failed", "message": "1 of 1 were not sent."}]
 
 
 @pytest.mark.parametrize("address", ["nonsense", "a@b", "12"])

@@ -22,7 +22,7 @@ from config.times import read_wall_time
 
 # A provider that asks for more patience than this is told as what it is.
 TEST_PATIENCE_SECONDS = 120
-WAITING = {Campaign.Status.QUEUED, Campaign.Status.SENDING}
+WAITING = {Campaign.Status.SCHEDULED, Campaign.Status.QUEUED, Campaign.Status.SENDING}
 
 
 class Command(CampaignCommand):
@@ -58,12 +58,12 @@ class Command(CampaignCommand):
         if options["wait"]:
             campaign = self._wait(campaign)
             sentence = f"Campaign {campaign.pk} is {campaign.get_status_display().lower()}."
+        if campaign.status == Campaign.Status.FAILED:
+            raise DomainError("campaign_failed", campaign.status_reason)
         if options["json"]:
             self.print_json(progress_of([campaign])[0].as_dict())
         else:
             self.stdout.write(sentence)
-        if campaign.status == Campaign.Status.FAILED:
-            raise DomainError("campaign_failed", campaign.status_reason)
 
     def _wait(self, campaign: Campaign) -> Campaign:
         while campaign.status in WAITING:
@@ -75,26 +75,16 @@ class Command(CampaignCommand):
         batch = send_test(campaign=campaign, addresses=addresses)[0].batch
         results = self._wait_for_tests(batch)
         failed = [result for result in results if result.status != TestSend.Status.SENT]
+        error = DomainError("test_failed", f"{len(failed)} of {len(results)} were not sent.")
         if as_json:
-            self.print_json(
-                {
-                    "tests": [
-                        {
-                            "channel": result.channel,
-                            "sent": result.status == TestSend.Status.SENT,
-                            "message": result.sentence,
-                        }
-                        for result in results
-                    ]
-                }
-            )
-        else:
-            for result in results:
-                self.stdout.write(f"{result.address}: {result.sentence}")
-        if failed and as_json:
-            raise SystemExit(1)
+            self.print_json(_tests_as_dict(results, error if failed else None))
+            if failed:
+                raise SystemExit(1)
+            return
+        for result in results:
+            self.stdout.write(f"{result.address}: {result.sentence}")
         if failed:
-            raise DomainError("test_failed", f"{len(failed)} of {len(results)} were not sent.")
+            raise error
 
     def _wait_for_tests(self, batch: uuid.UUID) -> list[TestResult]:
         """Send them here, so that no worker is needed, and wait for those that a worker took."""
@@ -106,6 +96,21 @@ class Command(CampaignCommand):
             if not under_way or time.monotonic() > give_up:
                 return results
             time.sleep(0.5)
+
+
+def _tests_as_dict(results: list[TestResult], error: DomainError | None) -> dict[str, Any]:
+    """Return one document: what became of each, and as for any other failure what went wrong."""
+    tests = [
+        {
+            "channel": result.channel,
+            "sent": result.status == TestSend.Status.SENT,
+            "message": result.sentence,
+        }
+        for result in results
+    ]
+    if error is None:
+        return {"tests": tests}
+    return {"tests": tests, "errors": [{"code": error.code, "message": error.message}]}
 
 
 def _parse_time(raw: str) -> datetime:
