@@ -107,7 +107,7 @@ class RemembersWhatWasLoaded(forms.Form):
 def _read(text: str) -> Mapping[str, str]:
     try:
         loaded = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
 

@@ -209,3 +209,9 @@ def test_templates_are_protected_alike(marketing) -> None:
     assert marketing.post(url_of(template), post).status_code == 302
     template.refresh_from_db()
     assert (template.subject, template.sms_content) == ("Theirs again", "Mine")
+
+
+@pytest.mark.parametrize("loaded", ["[" * 5_000, "{", "[1]", "null", '{"subject": [1]}', "\x00"])
+def test_a_forged_memory_is_no_reason_to_fall_over(marketing, campaign, loaded) -> None:
+    response = marketing.post(url_of(campaign), campaign_post(campaign, loaded=loaded))
+    assert response.status_code in {200, 302}
