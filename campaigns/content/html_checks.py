@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlsplit
@@ -39,16 +40,28 @@ class _Written:
 
     source: str
     pictures: Mapping[str, Picture]  # by address
+    calls: Mapping[str, int]  # the line of each picture's name
+    line_ends: Sequence[int]
+
+    @classmethod
+    def of(cls, source: str, pictures: Iterable[Picture]) -> "_Written":
+        """Read a source once, however many things are looked for in it."""
+        return cls(
+            source,
+            {picture.url: picture for picture in pictures},
+            calls_in(source),
+            [end.start() for end in re.finditer("\n", source)],
+        )
 
     def line_of(self, found: str) -> int | None:
         """Return the line of what made ``found`` in the finished HTML, where it can be told."""
         if found in self.pictures:
-            return calls_in(self.source).get(self.pictures[found].name)
+            return self.calls.get(self.pictures[found].name)
         start = self.source.find(found) if found else -1
         code = ("cid:qr-", "data:image/png;base64,", f"{settings.PUBLIC_BASE_URL}/c/")
         if start < 0 and found.startswith(code):
             start = self.source.find("qr_code_base64")
-        return self.source.count("\n", 0, start) + 1 if start >= 0 else None
+        return bisect_left(self.line_ends, start) + 1 if start >= 0 else None
 
 
 def check_html(
@@ -61,7 +74,7 @@ def check_html(
 
     Uploaded ``pictures`` must stand in the HTML at their addresses, whatever the strategy.
     """
-    written = _Written(source, {picture.url: picture for picture in pictures})
+    written = _Written.of(source, pictures)
     tags = [token for token in tokenize(email.html) if token.kind is Kind.START]
     links = [_value(tag, "href") for tag in tags if tag.name in {"a", "area"}]
     unsubscribe = {context["unsubscribe_url"], context["preferences_url"]}

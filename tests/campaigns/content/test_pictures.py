@@ -230,6 +230,16 @@ def test_half_a_megabyte_of_calls_is_read_in_no_time(source) -> None:
     assert time.process_time() - started < 0.5
 
 
+def test_problems_of_many_pictures_are_placed_in_no_time() -> None:
+    an_image("pizza")
+    shown = '<img src="{{ image("pizza") }}">\n' * 600
+    source = ' image("a")' * 30_000 + f"\n{shown}{UNSUBSCRIBE}"
+    started = time.process_time()
+    found = check_content(subject="Hello", email_content=source, sms_content="", has_qr_code=False)
+    assert time.process_time() - started < 3
+    assert ("image_without_alt", 2) in [(problem.code, problem.line) for problem in found]
+
+
 # --- what leaves ----------------------------------------------------------------------------------
 
 
