@@ -43,7 +43,10 @@ def confirm_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     shown = fingerprint_of(campaign)
     counts = count_audience(campaign)
     problems = check_campaign(campaign)
-    start = max(database_now(), campaign.scheduled_for or database_now())
+    now = database_now()
+    # A draft may have a time, from a file, and Send does not wait for it.
+    planned = None if campaign.is_draft else campaign.scheduled_for
+    start = max(now, planned or now)
     cost = _cost_of_texts(campaign, counts)
     plans = plan_campaign(
         campaign=campaign,

@@ -30,7 +30,7 @@ def confirm(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         return back_to(campaign)
     require_no_original(campaign_id=campaign.pk, wanted="sent")
     if request.method != "POST":
-        return _page(request, campaign, ScheduleForm())
+        return _page(request, campaign, ScheduleForm(initial={"at": campaign.scheduled_for}))
     shown = request.POST.get("shown", "")
     sealed = request.POST.get("counted", "")
     sentence = queued_sentence(campaign=campaign, shown=shown, sealed=sealed)

@@ -448,3 +448,13 @@ def test_counts_that_cannot_be_trusted_are_counted_anew(marketing, draft, why, m
     CustomerFactory(phone="")
     said_then = press_send(marketing, draft, counted=counted)
     assert "4 emails and 2 texts queued, with QR codes." in said_then
+
+
+def test_a_draft_with_a_time_from_a_file_is_told_what_send_does_now(marketing, draft) -> None:
+    """Send does not wait for that time; the time is what Schedule suggests."""
+    at = (now() + timedelta(days=10)).replace(microsecond=0)
+    Campaign.objects.filter(pk=draft.pk).update(scheduled_for=at)
+    response = marketing.get(page("send", draft))
+    assert response.context["starts_at"] - now() < timedelta(minutes=1)
+    assert response.context["schedule_form"].initial["at"] == at
+    assert "If you send now" in response.content.decode()
