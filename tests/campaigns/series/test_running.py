@@ -161,6 +161,15 @@ def test_after_years_of_nothing_the_next_run_lies_ahead(at, series) -> None:
     assert not series.runs.exists()
 
 
+def test_a_sweep_makes_runs_for_seconds_only_and_the_next_goes_on(at, series, monkeypatch) -> None:
+    """Five hundred at once took a sweep the better part of a minute, and all else waited."""
+    at(MONDAY - DAY)
+    series_of()
+    at(MONDAY + SECOND)
+    monkeypatch.setattr(run_series, "TURN_SECONDS", -1.0)
+    assert [run_due_series() for _ in range(3)] == [1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("trouble", "left"), [("missed", "missed"), ("not_made", "not_made"), ("not_sent", "")]
 )
