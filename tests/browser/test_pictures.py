@@ -175,7 +175,7 @@ def write(page: Page, pizza: Campaign) -> None:
     expect(shown.get_by_role("heading", name="20% off")).to_be_visible()
     expect(page.get_by_text("No problems found in the message")).to_be_visible()
     # The source begins where the words are, not with what mail programs read.
-    expect(page.locator(".cm-line", has_text="<body").first).to_be_in_viewport()
+    expect(page.locator(".cm-line", has_text="Ciao").first).to_be_in_viewport()
     # The message is on the first screen, and the largest thing there.
     stage = page.locator("[data-stage]").bounding_box()
     bar = page.locator("#submit-row").bounding_box()

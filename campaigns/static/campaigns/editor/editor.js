@@ -62,9 +62,11 @@
       return;
     }
     textarea.hidden = true;
-    // The words to change come after the head, which a marketer need not see.
-    const body = textarea.value.split("\n").findIndex((line) => /<body\b/i.test(line));
-    if (body > 0) source.show(body + 1);
+    // The words to change come after much that only mail programs read.
+    const lines = textarea.value.split("\n");
+    const body = lines.findIndex((line) => /<body\b/i.test(line));
+    const words = lines.findIndex((line, n) => n > body && /<(h1|h2|p)\b/i.test(line));
+    if (body > 0) source.show((words > 0 ? words : body) + 1);
     form.querySelector(`label[for="${textarea.id}"]`)?.addEventListener("click", () => source.focus());
   }
 
