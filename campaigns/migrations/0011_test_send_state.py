@@ -3,6 +3,7 @@ import uuid
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models.functions import Now
 
 STATUSES = [
     ("waiting", "Waiting"),
@@ -44,6 +45,10 @@ class Migration(migrations.Migration):
             "testsend",
             "status",
             models.CharField(choices=STATUSES, default="waiting", max_length=11),
+        ),
+        # The database's clock decides whose turn it is and what is too late.
+        migrations.AlterField(
+            "testsend", "created_at", models.DateTimeField(db_default=Now(), editable=False)
         ),
         migrations.AddField("testsend", "not_before", models.DateTimeField(null=True)),
         migrations.AddField("testsend", "lease_token", models.UUIDField(null=True)),

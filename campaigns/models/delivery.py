@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from campaigns.models.campaign import Campaign
 from customers.models import Channel, Customer
@@ -187,7 +188,7 @@ class TestSend(models.Model):
     channel = models.CharField(max_length=5, choices=Channel.choices)
     address_encrypted = models.TextField()
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.WAITING)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
     not_before = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
