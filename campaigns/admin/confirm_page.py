@@ -60,7 +60,10 @@ def confirm_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "counted": seal_counts(campaign=campaign, counts=counts, shown=shown),
         "counts": counts,
         "findings": place_problems(
-            campaign, problems, may_change=may["change"] and campaign.is_draft
+            campaign,
+            problems,
+            may_change=may["change"] and campaign.is_draft,
+            may_change_audience=may_edit_audience,
         ),
         "blocked": any(problem.blocking for problem in problems),
         "channels": [

@@ -12,6 +12,9 @@ OPERATORS_PAGES = {
     "sender_not_configured": "docs/alarms/email.md",
     "address_not_public": "docs/alarms/address.md",
 }
+# The audience can be changed on the confirm page itself.
+AUDIENCE_FIELD = "target_segments"
+AUDIENCE_URL = "#hb-audience"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,20 @@ class Finding:
 
 
 def place_problems(
-    campaign: Campaign, problems: list[Problem], *, may_change: bool
+    campaign: Campaign, problems: list[Problem], *, may_change: bool, may_change_audience: bool
 ) -> list[Finding]:
     """Return problems, those that block first, each with its place for who may mend it."""
     ordered = sorted(problems, key=lambda problem: not problem.blocking)
-    return [_place(campaign, problem, may_change) for problem in ordered]
+    return [_place(campaign, problem, may_change, may_change_audience) for problem in ordered]
 
 
-def _place(campaign: Campaign, problem: Problem, may_change: bool) -> Finding:
+def _place(
+    campaign: Campaign, problem: Problem, may_change: bool, may_change_audience: bool
+) -> Finding:
     if problem.code in OPERATORS_PAGES:
         return Finding(problem, operators_page=OPERATORS_PAGES[problem.code])
+    if problem.field == AUDIENCE_FIELD and may_change_audience:
+        return Finding(problem, url=AUDIENCE_URL)
     if not (problem.field and may_change):
         return Finding(problem)
     where: dict[str, str | int] = {"field": problem.field}

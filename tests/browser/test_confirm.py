@@ -53,6 +53,18 @@ def test_counts_follow_the_choice_without_a_reload(signed_in, live_server) -> No
     expect(page.get_by_text("2 emails and 2 texts queued, with QR codes.")).to_be_visible()
 
 
+def test_what_is_wrong_with_the_audience_is_mended_on_this_page(signed_in, live_server) -> None:
+    campaign = draft()
+    page = signed_in
+    open_confirm(page, live_server, campaign)
+    chooser = page.get_by_role("button", name="Save and count again")
+    page.get_by_text("Change the audience").click()
+    expect(chooser).to_be_hidden()
+    page.get_by_role("link", name=re.compile("Mend it.*No audience")).click()
+    expect(chooser).to_be_visible()
+    assert page.url.endswith("/send/#hb-audience")
+
+
 def test_everyone_is_sent_to_after_a_second_look_only(signed_in, live_server) -> None:
     campaign = draft()
     Campaign.objects.update(target_all=True)

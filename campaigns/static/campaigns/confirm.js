@@ -10,6 +10,12 @@
   let busy = false;
   let again = false;
 
+  // A problem of the audience leads to where it is chosen, which may be folded away.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href="#hb-audience"]');
+    if (link) document.getElementById("hb-audience").open = true;
+  });
+
   function hold(held) {
     for (const button of document.querySelectorAll("[data-decides]")) {
       // What is counted anew must not be sent as it was.
