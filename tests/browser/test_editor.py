@@ -78,6 +78,23 @@ def test_typing_refreshes_the_preview_without_a_reload(signed_in, live_server, c
     assert campaign.subject == "20% off every pizza"
 
 
+def test_a_click_on_words_of_the_message_leads_to_their_line(
+    signed_in, live_server, campaign
+) -> None:
+    page = signed_in
+    open_editor(page, live_server, campaign)
+    line = page.locator(".cm-activeLine").first
+    # What was filled in stands nowhere in the source; the words beside it do.
+    shown(page).get_by_text("Hello Ada").click()
+    expect(line).to_contain_text("Hello {{ customer.first_name")
+    shown(page).get_by_text("Unsubscribe").click()
+    expect(line).to_contain_text("unsubscribe_url")
+    shown(page).get_by_alt_text("Your code").click()
+    expect(line).to_contain_text("qr_code_base64")
+    assert page.evaluate("window.loads") == 1
+    assert page.evaluate("document.activeElement.classList.contains('cm-content')")
+
+
 def test_only_the_last_answer_counts(signed_in, live_server, campaign) -> None:
     page = signed_in
     open_editor(page, live_server, campaign)

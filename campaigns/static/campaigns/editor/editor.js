@@ -279,7 +279,7 @@
       find("[data-avatar]").textContent = email.sender.slice(0, 1).toUpperCase();
       find("[data-subject]").textContent = email.subject || "(no subject)";
       find("[data-preheader]").textContent = email.preheader;
-      find("[data-size]").textContent = `${Math.ceil(email.size / 1024)} KB of HTML. Gmail shows up to 102 KB.`;
+      find("[data-size]").textContent = `${Math.ceil(email.size / 1024)} KB of HTML. Gmail shows up to 102 KB. Click words to go to their line.`;
       find("[data-text]").textContent = email.text;
     }
     if (isEmpty) {
@@ -365,7 +365,10 @@
 
   const select = find("[data-shown-as]");
   const shownAs = () => select.value;
-  const frame = new window.HandbillFrame(find("[data-stage]"));
+  const frame = new window.HandbillFrame(find("[data-stage]"), (words) => {
+    const line = window.lineOfWords(field("email_content").value, words);
+    if (line) jump("email_content", line);
+  });
 
   function choose(id, name) {
     if (![...select.options].some((option) => option.value === String(id))) {

@@ -18,8 +18,10 @@
   }
 
   class Frame {
-    constructor(stage) {
+    // onPick gets the words, or the alt text, of what is clicked in the message.
+    constructor(stage, onPick) {
       this.stage = stage;
+      this.onPick = onPick;
       this.width = 600;
       this.scheme = "light";
       this.html = "";
@@ -57,7 +59,6 @@
       const swap = () => {
         if (done || !frame.isConnected) return;
         done = true;
-        const document_ = frame.contentDocument;
         if (this.shown) {
           const before = this.shown.contentWindow;
           if (before) frame.contentWindow.scrollTo(0, before.scrollY);
@@ -65,10 +66,19 @@
         }
         delete frame.dataset.waiting;
         this.shown = frame;
-        if (document_) document_.addEventListener("click", (event) => event.preventDefault(), true);
       };
-      frame.addEventListener("load", swap);
+      frame.addEventListener("load", () => {
+        // Slow pictures: it is shown before it has loaded, and is then this very document.
+        frame.contentDocument?.addEventListener("click", (event) => this.pick(event), true);
+        swap();
+      });
       setTimeout(swap, LONGEST_WAIT);
+    }
+
+    pick(event) {
+      event.preventDefault();
+      const node = event.target;
+      this.onPick(node.getAttribute("alt") || node.innerText || "");
     }
 
     // As wide as the mail program is, made smaller where there is less room.
