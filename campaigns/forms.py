@@ -20,8 +20,8 @@ from unfold.widgets import (
 )
 
 from campaigns.content.templates import CONTENT_FIELDS, examine_template
+from campaigns.editor.stale_form import RemembersWhatWasLoaded
 from campaigns.models import Campaign
-from campaigns.stale_form import RemembersWhatWasLoaded
 from campaigns.time_fields import WallTimeField
 from customers.models import Segment
 from customers.segments import ALL

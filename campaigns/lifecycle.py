@@ -16,7 +16,7 @@ from campaigns.delivery.outbox import GIVEN_UP
 from campaigns.delivery.streaks import forget_stops
 from campaigns.delivery.wake import enqueue_freeze, wake_on_commit
 from campaigns.fingerprint import fingerprint_of
-from campaigns.freeze_images import freeze_images
+from campaigns.images.freeze_images import freeze_images
 from campaigns.models import Campaign
 from campaigns.reasons import REASONS
 from campaigns.series.originals import require_no_original

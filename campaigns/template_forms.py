@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from campaigns.editor.stale_form import RemembersWhatWasLoaded
 from campaigns.forms import CampaignForm, add_content_errors
 from campaigns.models import MessageTemplate
 from campaigns.save_template import FIELDS, LONGEST_NAME
-from campaigns.stale_form import RemembersWhatWasLoaded
 
 
 class MessageTemplateForm(RemembersWhatWasLoaded, forms.ModelForm):  # type: ignore[type-arg]

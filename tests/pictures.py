@@ -4,8 +4,8 @@ import io
 
 from PIL import Image as Pillow
 
-from campaigns.add_image import add_image
-from campaigns.clean_picture import clean_picture
+from campaigns.images.add_image import add_image
+from campaigns.images.clean_picture import clean_picture
 from campaigns.models import Image
 
 

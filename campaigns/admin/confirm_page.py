@@ -13,11 +13,11 @@ from campaigns.audience import AudienceCounts, audience_of, count_audience
 from campaigns.check_campaign import check_campaign
 from campaigns.content.errors import ContentError
 from campaigns.content.sms_length import measure_sms
-from campaigns.draft import draft_of
+from campaigns.editor.draft import draft_of
+from campaigns.editor.measure_texts import MeasuredTexts, measure_texts
 from campaigns.fingerprint import fingerprint_of
 from campaigns.finishing import Plan
 from campaigns.forms import AudienceForm
-from campaigns.measure_texts import MeasuredTexts, measure_texts
 from campaigns.models import Campaign
 from campaigns.moments import readable_span
 from campaigns.plan_campaign import plan_campaign

@@ -28,11 +28,11 @@ from campaigns.content.problems import Problem
 from campaigns.content.sms_alphabet import explain_character
 from campaigns.content.sms_length import SmsLength
 from campaigns.content.text_template import text_template_of
-from campaigns.draft import choose_person
-from campaigns.draft_form import DraftForm
-from campaigns.list_images import list_images
-from campaigns.measure_texts import measure_texts
-from campaigns.preview_draft import EmailPreview, SmsPreview, preview_draft
+from campaigns.editor.draft import choose_person
+from campaigns.editor.draft_form import DraftForm
+from campaigns.editor.measure_texts import measure_texts
+from campaigns.editor.preview_draft import EmailPreview, SmsPreview, preview_draft
+from campaigns.images.list_images import list_images
 from campaigns.reasons import reason_sentence
 from customers.encryption import DecryptionError
 from customers.find_customers import find_customers

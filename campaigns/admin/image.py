@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from campaigns.add_image import add_image, change_image
 from campaigns.admin.page import signed_in
-from campaigns.delete_image import delete_image, require_unused
-from campaigns.image_forms import DescriptionForm, UploadForm
-from campaigns.image_uses import ImageUse, count_uses, uses_of
-from campaigns.list_images import snippet_of
+from campaigns.images.add_image import add_image, change_image
+from campaigns.images.delete_image import delete_image, require_unused
+from campaigns.images.image_forms import DescriptionForm, UploadForm
+from campaigns.images.image_uses import ImageUse, count_uses, uses_of
+from campaigns.images.list_images import snippet_of
 from campaigns.models import Image
 from config.errors import DomainError
 

@@ -25,7 +25,7 @@ from campaigns.series.change_series import change_rule
 from campaigns.series.make_series import LONGEST_NAME, make_series
 from campaigns.series.originals import living_series_of
 from campaigns.series.rules import describe, require_possible, runs_from
-from campaigns.series_forms import SeriesForm, written
+from campaigns.series.series_forms import SeriesForm, written
 from config.clock import database_now
 from config.errors import DomainError
 from config.times import business_zone

@@ -1,7 +1,7 @@
 """Uploaded pictures as messages show them: from the name in a template to an address (R-2, R-3).
 
 A draft shows the library's pictures. A campaign that has left draft shows those it had then
-(``campaigns.freeze_images``), whatever becomes of the library.
+(``campaigns.images.freeze_images``), whatever becomes of the library.
 """
 
 import functools

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.formats import date_format
 
 from campaigns.models import Series
-from campaigns.recurrence import Rule, end_of_day, next_runs, rule_in_words
+from campaigns.series.recurrence import Rule, end_of_day, next_runs, rule_in_words
 from config.errors import DomainError
 from config.times import FARTHEST, business_zone
 

@@ -19,7 +19,7 @@ from campaigns.check_campaign import CheckFailed
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.models import Campaign, Series
 from campaigns.reasons import reason_sentence
-from campaigns.recurrence import next_runs
+from campaigns.series.recurrence import next_runs
 from campaigns.series.rules import rule_of, runs_from
 from config.clock import database_now
 from config.errors import log_unforeseen

@@ -343,8 +343,8 @@ def test_the_longest_is_looked_for_in_the_whole_audience(marketing, campaign, mo
     assert answer["sentence"] == f"Longest of all 2 recipients: {longest}."
     assert answer["total"] == "3 segments for everybody"
 
-    monkeypatch.setattr("campaigns.measure_texts.MOST_LOOKED_AT", 3)
-    monkeypatch.setattr("campaigns.measure_texts.LONGEST_NAMES", 1)
+    monkeypatch.setattr("campaigns.editor.measure_texts.MOST_LOOKED_AT", 3)
+    monkeypatch.setattr("campaigns.editor.measure_texts.LONGEST_NAMES", 1)
     for _ in range(5):
         CustomerFactory(first_name="Bo", last_name="")
     longest = CustomerFactory(first_name="Maximiliana" * 10, last_name="")
@@ -360,8 +360,8 @@ def test_the_editor_and_the_confirm_page_say_the_same(
     marketing, campaign, monkeypatch, settings
 ) -> None:
     settings.SMS_PRICE_PER_SEGMENT = Decimal("0.10")
-    monkeypatch.setattr("campaigns.measure_texts.MOST_LOOKED_AT", 4)
-    monkeypatch.setattr("campaigns.measure_texts.LONGEST_NAMES", 2)
+    monkeypatch.setattr("campaigns.editor.measure_texts.MOST_LOOKED_AT", 4)
+    monkeypatch.setattr("campaigns.editor.measure_texts.LONGEST_NAMES", 2)
     for length in (1, 8, 1, 3, 8, 1, 5, 1, 1):
         CustomerFactory(first_name="Maximiliana" * length, last_name="")
     sms = "{{ customer.first_name }} {{ coupon_url }}" + "x" * 80

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from campaigns.clean_picture import MAX_BYTES
+from campaigns.images.clean_picture import MAX_BYTES
 from campaigns.models import Image, ImageContent, MessageTemplate
 from tests.campaigns.admin.forms import campaign_post, said
 from tests.campaigns.admin.test_rights import given
@@ -101,7 +101,7 @@ def test_a_larger_upload_than_any_is_answered(marketing, settings) -> None:
 
 def test_two_people_adding_one_name_at_once_both_get_an_answer(marketing, monkeypatch) -> None:
     an_image("pizza")
-    monkeypatch.setattr("campaigns.image_forms.free_name", lambda name: "pizza")
+    monkeypatch.setattr("campaigns.images.image_forms.free_name", lambda name: "pizza")
     response = marketing.post(ADD, upload(), follow=True)
     (sentence,) = said(response)
     assert sentence.startswith("There is a picture “pizza” already")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaigns.recurrence import LAST_DAY, Rule, end_of_day, next_runs, rule_in_words
+from campaigns.series.recurrence import LAST_DAY, Rule, end_of_day, next_runs, rule_in_words
 
 ROME = ZoneInfo("Europe/Rome")
 ZONES = [

@@ -13,8 +13,8 @@ from unfold.widgets import (
 )
 
 from campaigns.models import Series
-from campaigns.recurrence import LAST_DAY, WEEKDAY_NAMES
 from campaigns.series.make_series import LONGEST_NAME
+from campaigns.series.recurrence import LAST_DAY, WEEKDAY_NAMES
 from campaigns.series.rules import MOST_RUNS, Repetition
 
 Frequency = Series.Frequency

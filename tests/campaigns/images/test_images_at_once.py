@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from django.db import connections, transaction
 
-from campaigns.add_image import add_image, change_image
-from campaigns.clean_picture import clean_picture
-from campaigns.delete_image import delete_image
-from campaigns.freeze_images import freeze_images
+from campaigns.images.add_image import add_image, change_image
+from campaigns.images.clean_picture import clean_picture
+from campaigns.images.delete_image import delete_image
+from campaigns.images.freeze_images import freeze_images
 from campaigns.lifecycle import send_campaign
 from campaigns.models import CampaignImage, Image, ImageContent
 from config.errors import DomainError

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from campaigns.clean_picture import MAX_BYTES, clean_picture
+from campaigns.images.clean_picture import MAX_BYTES, clean_picture
 from config.errors import DomainError
 from tests.pictures import a_file, noise, opened
 
@@ -115,7 +115,7 @@ def test_a_gif_whose_frame_is_larger_than_it_says_is_refused_by_the_frame() -> N
 BOMBS = """
 import gc, io, json, sys, time, warnings
 warnings.simplefilter("ignore")
-from campaigns.clean_picture import clean_picture
+from campaigns.images.clean_picture import clean_picture
 from config.errors import DomainError
 
 def peak():

@@ -15,7 +15,7 @@ from campaigns.content.placeholders import build_context
 from campaigns.content.rendering import CompiledMessages, compile_campaign
 from campaigns.content.sms_length import SmsLength, measure_sms, price_of
 from campaigns.delivery.prepare import tags_by_customer
-from campaigns.draft import Draft
+from campaigns.editor.draft import Draft
 from campaigns.preview import context_of
 from customers.encryption import DecryptionError
 from customers.models import Channel, Customer, CustomerQuerySet

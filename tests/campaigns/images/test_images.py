@@ -7,24 +7,24 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from campaigns.add_image import add_image, change_image
 from campaigns.check_campaign import CheckFailed
-from campaigns.clean_picture import clean_picture
 from campaigns.content.pictures import campaign_pictures
 from campaigns.content.templates import examine_template
-from campaigns.delete_image import delete_image
 from campaigns.delivery import outbox
 from campaigns.delivery.prepare import fill_in, prepare_chunk
 from campaigns.duplicate_campaign import duplicate_campaign
 from campaigns.fingerprint import fingerprint_of
-from campaigns.image_uses import count_uses, uses_of
+from campaigns.images.add_image import add_image, change_image
+from campaigns.images.clean_picture import clean_picture
+from campaigns.images.delete_image import delete_image
+from campaigns.images.image_uses import count_uses, uses_of
+from campaigns.images.list_images import list_images, snippet_of
 from campaigns.lifecycle import (
     cancel_campaign,
     schedule_campaign,
     send_campaign,
     unschedule_campaign,
 )
-from campaigns.list_images import list_images, snippet_of
 from campaigns.models import Campaign, CampaignImage, Image, ImageContent, MessageTemplate
 from config.errors import DomainError
 from tests.campaigns.delivery.lanes import lane_of, sending
@@ -95,7 +95,7 @@ def test_a_name_is_given_once_and_the_old_picture_stays() -> None:
 def test_two_people_adding_one_name_at_once_both_get_an_answer(monkeypatch) -> None:
     an_image()
     # As when the other one commits after this one's check.
-    monkeypatch.setattr("campaigns.add_image.free_name", lambda name: name)
+    monkeypatch.setattr("campaigns.images.add_image.free_name", lambda name: name)
     refused("name_taken", add_image, picture=another(), name="pizza", alt="x")
     assert Image.objects.count() == ImageContent.objects.count() == 1
 

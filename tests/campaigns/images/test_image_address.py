@@ -5,8 +5,8 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import resolve
 
-from campaigns.add_image import change_image
-from campaigns.clean_picture import clean_picture
+from campaigns.images.add_image import change_image
+from campaigns.images.clean_picture import clean_picture
 from tests.pictures import a_file, an_image
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from campaigns.content.templates import CONTENT_FIELDS
-from campaigns.draft import Draft
+from campaigns.editor.draft import Draft
 from campaigns.forms import OFFER_FIELDS, OFFER_PREFIX, CampaignForm
 from campaigns.models import Campaign
 from qrcodes.models import Offer

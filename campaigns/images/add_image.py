@@ -6,8 +6,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from campaigns.clean_picture import CleanPicture
 from campaigns.content.pictures import LONGEST_NAME
+from campaigns.images.clean_picture import CleanPicture
 from campaigns.models import Image, ImageContent
 from config.errors import DomainError
 

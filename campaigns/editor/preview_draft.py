@@ -20,7 +20,7 @@ from campaigns.content.problems import Problem
 from campaigns.content.rendering import CompiledMessages, compile_campaign
 from campaigns.content.sms_length import SmsLength, measure_sms, price_of
 from campaigns.content.templates import examine_template
-from campaigns.draft import Draft, Person
+from campaigns.editor.draft import Draft, Person
 from campaigns.preview import context_of, with_own_images
 
 

@@ -11,9 +11,9 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campaigns.add_image import LONGEST_ALT, checked_alt, free_name
-from campaigns.clean_picture import MAX_BYTES, clean_picture, file_too_large
 from campaigns.content.pictures import LONGEST_NAME
+from campaigns.images.add_image import LONGEST_ALT, checked_alt, free_name
+from campaigns.images.clean_picture import MAX_BYTES, clean_picture, file_too_large
 from campaigns.models import Image
 from config.errors import DomainError
 

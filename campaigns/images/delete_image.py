@@ -2,8 +2,8 @@
 
 from django.db import transaction
 
-from campaigns.add_image import unknown_image
-from campaigns.image_uses import uses_of
+from campaigns.images.add_image import unknown_image
+from campaigns.images.image_uses import uses_of
 from campaigns.models import CampaignImage, Image, ImageContent
 from config.errors import DomainError
 

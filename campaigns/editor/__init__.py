@@ -1,0 +1,1 @@
+"""What the campaign editor answers while somebody writes (M-6)."""
