@@ -29,10 +29,10 @@ for number in range({people}):
 
 def hidden_fields(page: str) -> dict[str, str]:
     """Return what the Send button's form posts."""
-    form = page[page.index('class="hb-buttons"') :]
+    form = page[page.index('data-fresh="decide"') :]
     return {
         name: re.search(rf'name="{name}" value="([^"]*)"', form)[1]
-        for name in ("csrfmiddlewaretoken", "shown")
+        for name in ("csrfmiddlewaretoken", "shown", "counted")
     }
 
 
