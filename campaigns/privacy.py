@@ -6,9 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from campaigns.channels.capture import forget_captured
-from campaigns.delivery.send_tests import ADDRESS_PLACE
 from campaigns.models import Delivery, TestSend
-from customers.encryption import DecryptionError, decrypt
+from campaigns.send_test import address_of
 from customers.models import Customer
 from customers.privacy import Holding
 
@@ -54,11 +53,12 @@ def export_test_messages(customer_id: int) -> list[dict[str, Any]]:
     The address of another person who got the test is not told.
     """
     customer = Customer.objects.get(pk=customer_id)
+    theirs = _addresses_of(customer)
     return [
         {
             "campaign": test.campaign.name,
             "channel": test.channel,
-            "to_them": _address_of(test) in _addresses_of(customer),
+            "to_them": address_of(test) in theirs,
             "filled_in_as_them": test.customer_id == customer_id,
             "created_at": test.created_at.isoformat(),
         }
@@ -77,20 +77,12 @@ def _tests_about(customer: Customer) -> list[TestSend]:
     return [
         test
         for test in TestSend.objects.select_related("campaign").order_by("id").iterator()
-        if test.customer_id == customer.pk or (addresses and _address_of(test) in addresses)
+        if test.customer_id == customer.pk or (addresses and address_of(test) in addresses)
     ]
 
 
 def _addresses_of(customer: Customer) -> set[str]:
     return {address for address in (customer.email, customer.phone) if address}
-
-
-def _address_of(test: TestSend) -> str:
-    try:
-        return decrypt(test.address_encrypted, place=ADDRESS_PLACE)
-    except DecryptionError:
-        # Without its key nobody can read it, so it is nobody's address any more.
-        return ""
 
 
 HOLDINGS = (

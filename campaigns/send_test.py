@@ -114,7 +114,7 @@ def last_results(*, campaign: Campaign, user: AbstractBaseUser) -> list[TestResu
 def read_results(batch: uuid.UUID) -> list[TestResult]:
     """Return what became of one press of the button, in the order it was typed."""
     return [
-        TestResult(test.channel, _address_of(test), test.status, _sentence_of(test))
+        TestResult(test.channel, address_of(test), test.status, _sentence_of(test))
         for test in TestSend.objects.filter(batch=batch).order_by("pk")
     ]
 
@@ -126,14 +126,14 @@ def last_addresses(*, user: AbstractBaseUser) -> list[str]:
     if batch is None:
         return []
     tests = TestSend.objects.filter(batch=batch).order_by("pk")
-    return [address for address in map(_address_of, tests) if address]
+    return [address for address in map(address_of, tests) if address]
 
 
-def _address_of(test: TestSend) -> str:
+def address_of(test: TestSend) -> str:
+    """Return where a test went, or nothing when its key is gone: then it is nobody's any more."""
     try:
         return decrypt(test.address_encrypted, place=ADDRESS_PLACE)
     except DecryptionError:
-        # Without its key nobody can read it, so nobody can write to it again.
         return ""
 
 
